@@ -29,7 +29,7 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.features import Age, Count, Happens, State, TimeSince
-from deep_faker.features.probe import matrix
+from deep_faker.features.told import matrix
 
 
 class Joined(BaseEvent):

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, Unpack, overload
 
 import polars as pl
 
@@ -24,15 +24,30 @@ from deep_faker.write.files.readers import guarded_reader
 from deep_faker.write.files.verify import verify
 
 if TYPE_CHECKING:
-    from deep_faker.features.asked import Age, Happens, OfEvents, State
+    from deep_faker.features.asked import Age, Amount, Happens, NextEvent, OfEvents, Outcome, State, TimeTo
     from deep_faker.features.frame import TrainingFrame
     from deep_faker.features.oracle import Oracle
+    from deep_faker.features.oracle_of_classes import ClassOracle
+    from deep_faker.features.oracle_of_numbers import NumberOracle
+    from deep_faker.features.oracle_of_times import TimeOracle
     from deep_faker.features.probe import Probe
     from deep_faker.features.rules import RuleArguments
     from deep_faker.features.split import Split
+    from deep_faker.features.told import Told
     from deep_faker.features.world import World
-    from deep_faker.simulation import Simulation
+    from deep_faker.run.futures import Planned
     from deep_faker.write import MemoryOutput
+
+    Rows = pl.LazyFrame | pl.DataFrame
+
+    class HowAsked(TypedDict, total=False):
+        """What `Dataset.oracle` takes by name."""
+
+        sim: Required[Planned]
+        n: int
+        method: str
+        engine: str
+
 
 __all__ = ["Dataset", "commit", "verify"]
 
@@ -367,7 +382,7 @@ class Dataset:
 
         export(Tables(self, self._source, self._place), format, path, {"overwrite": overwrite, **options})
 
-    def certify(self, simulation: Simulation | None = None) -> Path:
+    def certify(self, simulation: Planned | None = None) -> Path:
         """Put a certificate beside the data: ``verify.sql``, whose path is given back, and ``verify.py``.
 
         Both need DuckDB and nothing else: keys exist at their time, nobody is in two sessions at once, the
@@ -390,44 +405,60 @@ class Dataset:
         write_certificate(folder, self.manifest, facts)
         return folder / "verify.sql"
 
+    @overload
+    def oracle(self, frame: Rows, label: Happens, **how: Unpack[HowAsked]) -> Oracle: ...
+    @overload
+    def oracle(self, frame: Rows, label: TimeTo, **how: Unpack[HowAsked]) -> TimeOracle: ...
+    @overload
+    def oracle(self, frame: Rows, label: Amount, **how: Unpack[HowAsked]) -> NumberOracle: ...
+    @overload
+    def oracle(self, frame: Rows, label: NextEvent | Outcome, **how: Unpack[HowAsked]) -> ClassOracle: ...
     def oracle(
         self,
-        frame: pl.LazyFrame | pl.DataFrame,
-        label: Happens,
+        frame: Rows,
+        label: object,
         *,
-        sim: Simulation,
+        sim: Planned,
         n: int = 200,
+        method: str = "auto",
         engine: str = "vectorized",
-    ) -> Oracle:
-        """The true chance of each row's label, from ``n`` futures of the world that these data are of.
+    ) -> Oracle | TimeOracle | NumberOracle | ClassOracle:
+        """What can be known at best of each row's label, from ``n`` futures of the world of these data.
 
-        ``frame`` is one of `training_frame` with rows at instants, ``label`` its ``Happens(...)``, and
-        ``sim`` the simulation that made the data set, unchanged. At each instant of the frame the world
-        branches into ``n`` futures, and each of them serves all its rows. The chances know all state, latent
-        state too; what a model knows is less, so none is better on average, unless it leaks. Raises
-        `SettingsError` for rows of events, instants between two steps of the run, and another simulation.
+        ``frame`` is one of `training_frame` with rows at instants, ``label`` its label: of ``Happens(...)``
+        the oracle has chances, of ``Count``, ``Sum`` and ``Distinct`` expected values and their spread, of
+        ``TimeTo`` survival curves, of ``NextEvent``, and of ``Outcome`` of sessions under way, the chances of
+        each class; all have the least errors that can be reached. ``sim`` is the simulation that made the
+        data set, unchanged. At each instant of the frame the world branches into ``n`` futures, and each of
+        them serves all its rows. The oracle knows all state, latent state too; what a model knows is less, so
+        none is better on average, unless it leaks. Raises `SettingsError` for rows of events, instants
+        between two steps of the run, other labels, and another simulation.
         """
-        from deep_faker.features.oracle import oracle_of, same_run
+        from deep_faker.features.oracles import checked_label, oracle_of
+        from deep_faker.features.sampling import same_run
         from deep_faker.run.futures import Trunk
 
         whole(n, "n", least=4)
         one_of("engine", engine, ENGINES)
+        one_of("method", method, ("auto", "formula", "futures"))
+        checked_label(label)
         rows = frame.lazy().collect()
         rules = getattr(frame, "rules", {})
         world = self._world(rules.get("entity") or self._entity_of(rows))
         plan = sim.plan_at(parse_instant(self.manifest["start_time"]), history=False)
         same_run(self.manifest, plan, sim.random_seed)
         trunk = Trunk(plan, seed=self.manifest["seed"], engine=engine)
-        return oracle_of(world, trunk, frame, label, n)
+        return oracle_of(world, trunk, frame, label, n, method)
 
-    def probe(self, model: object, frame: pl.LazyFrame | pl.DataFrame, *, oracle: Oracle) -> Probe:
+    def probe(self, model: object, frame: Rows, *, oracle: Told) -> Probe:
         """Whether ``model`` is better on ``frame`` than anything can be: then it knows what it should not.
 
         ``model`` has ``predict_proba`` or ``predict`` (of a matrix of the frame's features), or is a function
-        of the frame of features, or the scores themselves, one a row. ``frame`` is of rows that the
-        ``oracle`` was asked of, a test part of them, say; rows that the model was trained on look like a
-        leak, as they are. Features that are a latent state or hidden field of `truth` are named, too. Raises
-        `SettingsError` for other rows, a label that is not true or false, and scores that are no numbers.
+        of the frame of features, or the scores themselves, one a row: the greater, the likelier, the more or
+        the later. Of classes it gives names, or a score for each of ``oracle.classes``. ``frame`` is of rows
+        that the ``oracle`` was asked of, a test part of them, say; rows that the model was trained on look
+        like a leak, as they are. Features that are a latent state or hidden field of `truth` are named, too.
+        Raises `SettingsError` for other rows, a label of another kind, and scores that are no numbers.
         """
         from deep_faker.features.probe import probe_of
 

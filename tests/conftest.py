@@ -1,14 +1,16 @@
 """How the suite is shared between processes: ``pytest -n auto``, which is what ``make test`` does.
 
 The tests of a file stay together, and one process runs them in their order: they share servers and what the
-providers have compiled. `APART` names the files whose tests are long and share nothing. Which process takes what,
-and when, makes no difference to any test. `tests/support/lanes.py` says which of them ``make check`` leaves out.
+providers have compiled. `APART` names the files whose tests are long and share nothing, `TOGETHER` files that
+share. Which process takes what, and when, makes no difference to any test. `tests/support/lanes.py` says which
+of them ``make check`` leaves out.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -42,10 +44,13 @@ MOST_WORKERS = 4  # one takes 1 GB and at its height 3 GB, and starts servers of
 # waits for servers. A new file needs no entry; one that takes more than a minute is better off with it.
 FIRST = [
     "test_providers_distribution.py",
+    "test_notebooks.py",
     "test_kafka_faults.py",
     "test_catalogue.py",
     "test_kafka_server.py",
     "test_resume.py",
+    "test_native_checked.py",
+    "test_interrupts.py",
     "test_damaged_checkpoints.py",
     "test_providers_composed.py",
     "test_mysql_server.py",
@@ -56,7 +61,9 @@ FIRST = [
     "test_delta.py",
     "test_determinism.py",
 ]
-APART = {"test_catalogue.py", "test_engines_agree.py"}
+# They run lowered expressions on a machine whose kernel is compiled in 9 CPU s: by one process.
+TOGETHER = re.compile(r"test_native_(exact|expressions|numerics|operands|values|variates|waits)\.py")
+APART = {"test_catalogue.py", "test_engines_agree.py", "test_native_checked.py", "test_notebooks.py"}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -74,7 +81,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
-            return nodeid if PurePosixPath(file).name in APART else file
+            name = PurePosixPath(file).name
+            return nodeid if name in APART else "together" if TOGETHER.fullmatch(name) else file
 
     config.option.loadscopereorder = False  # by the number of tests
     return Scheduling(config, log)

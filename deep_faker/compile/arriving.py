@@ -66,7 +66,7 @@ def with_rates(plan: Plan, flows: Sequence[FlowDeclaration]) -> Plan:
             weight=0.0,
             rate=_rate(flow, plan.settings),
             every=_every(flow, plan.settings),
-            on=_on(flow, table),
+            on=_on(flow, table, {entity.spec.primary_key for entity in plan.entities.values()}),
             by_state=_by_state(flow, plan.settings),
         )
         if flow.arrives
@@ -88,7 +88,7 @@ def _every(flow: FlowDeclaration, settings: Settings) -> Every | None:
     return replace(every, curve=curve, season=repr(flow.season))
 
 
-def _on(flow: FlowDeclaration, table: FlowTable) -> On | None:
+def _on(flow: FlowDeclaration, table: FlowTable, keys: set[str]) -> On | None:
     if flow.on is None:
         return None
     assert flow.after is not None, "a time after every event"
@@ -104,7 +104,7 @@ def _on(flow: FlowDeclaration, table: FlowTable) -> On | None:
     kind, params = kind_and_parameters(flow.after)
     names = tuple(spec.name for spec in specs)
     if table.live is not None:
-        fields = tuple((name, field_type(event.by_name[name])) for name in handable(event))
+        fields = tuple((name, field_type(event.by_name[name])) for name in handable(event, keys))
     else:
         handed = [op for state in table.states for op in state.operations if isinstance(op, Given)]
         fields = tuple((op.field, table.types[op.target]) for op in handed)

@@ -135,6 +135,7 @@ class _Compiler:
     def _told(self) -> dict[str, tuple[str, ...]]:
         """Event → its fields that flows look at which it starts."""
         told: dict[str, dict[str, None]] = {}
+        keys = {spec.primary_key for spec in self.registry.entities.values()}
         for flow in self.flows:
             on = flow.declaration.on
             if on is None:
@@ -144,8 +145,9 @@ class _Compiler:
             if flow.live is None and flow.source is not None:
                 with suppress(NotCompiled):  # found out again, and kept, where it is compiled
                     first = _lowering(flow.declaration, flow.source, self.registry)
-                    names = asked(first.writing.last_fields, event, flow.span)
-            told.setdefault(event.name, {}).update(dict.fromkeys(handable(event) if names is None else names))
+                    names = asked(first.writing.last_fields, event, keys, flow.span)
+            names = handable(event, keys) if names is None else names
+            told.setdefault(event.name, {}).update(dict.fromkeys(names))
         return {event: tuple(names) for event, names in told.items()}
 
     def _assembled(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import polars as pl
 
@@ -14,14 +14,26 @@ from deep_faker.features.asked import name_of
 from deep_faker.tables.source import ORDER, TIME, Source, entity_keys, has_key, in_group, is_stamped
 from deep_faker.write.files.readers import guarded_reader
 
-if TYPE_CHECKING:
-    from deep_faker.dataset import Dataset
-
 ROWS = 1 << 16
 """Rows of one piece: memory is bounded by these, where a format can be written in pieces."""
 
 VERSION = "sys__version"
 _BESIDE = ("valid_from", "valid_to", "sys__eid", ORDER, VERSION)
+
+
+class Read(Protocol):
+    """What an export asks of a data set beside its tables: `deep_faker.dataset.Dataset` has it."""
+
+    manifest: Mapping[str, Any]
+
+    def changes(self, entity: type | str) -> pl.DataFrame:
+        """The changes of the entities of a type."""
+        ...
+
+    @property
+    def training_frame(self) -> Callable[..., pl.LazyFrame]:
+        """Features and labels."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Tables:
     Raises `DatasetError` where an event type has no exact order, which all of these formats need.
     """
 
-    ds: Dataset
+    ds: Read
     source: Source
     place: str
 

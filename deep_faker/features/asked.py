@@ -191,6 +191,10 @@ class Distinct(Sum):
     """How many different values a field has over the window's events; 0 where there are none."""
 
 
+Amount = Count | Sum | Distinct
+"""Labels that are numbers, also of no events."""
+
+
 @dataclass(frozen=True)
 class NextEvent:
     """A label: the name of the type of the entity's next event, of ``events`` or of all that name its key.

@@ -61,11 +61,19 @@ def best_auc(worlds: Worlds) -> Bound:
     half = np.empty(n)
     half[::2] = aucs(odd.sum(axis=0, dtype=np.int64), even, n)
     half[1::2] = aucs(even.sum(axis=0, dtype=np.int64), odd, n)
-    whole = in_each_world(worlds)
-    drawn_out = whole + (whole - half) * (1 / (n - 1)) / (2 / n - 1 / (n - 1))
-    if np.isnan(drawn_out).all():
+    return drawn_out(in_each_world(worlds), half)
+
+
+def drawn_out(whole: F64, half: F64) -> Bound:
+    """What infinitely many futures would reach, of what n - 1 and n / 2 of them reach in each world.
+
+    What is lost for want of futures goes as one over their number.
+    """
+    n = len(whole)
+    made = whole + (whole - half) * (1 / (n - 1)) / (2 / n - 1 / (n - 1))
+    known = made[~np.isnan(made)]
+    if not len(known):
         return Bound(float("nan"), float("nan"), float("nan"))
-    known = drawn_out[~np.isnan(drawn_out)]
     spread = float(np.nanstd(whole, ddof=1)) if len(known) > 1 else float("nan")
     return Bound(float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known))), spread)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -101,15 +102,13 @@ def calibrate(plan: Plan, wanted: Mapping[type | str, object], span: Span | None
     return Calibration(tuple(rates), goals, before, after)
 
 
-def require_conversion(
-    plan: Plan, wanted: Mapping[tuple[type | str, type | str], float], span: Span | None
-) -> None:
+def require_conversion(plan: Plan, wanted: Mapping[Any, float], span: Span | None) -> None:
     """Raise `DeclarationError` where there are not so many of the second event for each of the first.
 
     It names the one ``random() < p`` of the flow that decides it, and which ``p`` would do.
     """
     for pair, ratio in wanted.items():
-        if len(pair) != 2 or not _is_number(ratio):
+        if not (isinstance(pair, tuple) and len(pair) == 2) or not _is_number(ratio):
             raise _refused(span, f"conversion={{{pair!r}: {ratio!r}}}", "write {(Visit, Order): 0.05}")
         first, second = map(_name, pair)
         flows = [flow for flow in plan.flows if {first, second} <= set(per_session(plan, flow).visits)]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deep_faker.errors import SettingsError
-from deep_faker.features.oracle import Oracle, refused
+from deep_faker.features.oracle import Oracle
+from deep_faker.features.told import refused
 
 
 @dataclass(frozen=True)

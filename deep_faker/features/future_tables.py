@@ -29,9 +29,11 @@ class FutureTables:
             for name, schema in asked.items()
         }
         self._tables: dict[str, pl.DataFrame] = {}
+        self._sessions = pl.DataFrame()
 
-    def show(self, events: Mapping[str, pa.Table]) -> None:
-        """Be the tables of another future."""
+    def show(self, events: Mapping[str, pa.Table], ended: list[pl.DataFrame] | None = None) -> None:
+        """Be the tables of another future; ``ended``: its sessions, where they are asked for."""
+        self._sessions = pl.concat(ended) if ended else pl.DataFrame()
         made = {name: pl.DataFrame(pl.from_arrow(table)) for name, table in events.items()}
         self._tables = {f"events/{name}": frame for name, frame in made.items()}
 
@@ -45,6 +47,8 @@ class FutureTables:
         return self._types[name]
 
     def scan(self, name: str, *, in_time: bool = True) -> pl.LazyFrame:
+        if name == "sessions":
+            return self._sessions.lazy()
         return (self._born if name == self._entities else self._tables[name]).lazy()
 
     def events(self, names: list[str]) -> pl.DataFrame:

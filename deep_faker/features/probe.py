@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from deep_faker.features.bounds import F64, auc, auc_by_level, best_auc, in_each_world
-from deep_faker.features.frame import TrainingFrame
-from deep_faker.features.oracle import Oracle, label_of, refused
+from deep_faker.features.bounds import F64
+from deep_faker.features.told import known_rows, matrix, refused
+
+if TYPE_CHECKING:
+    from deep_faker.features.told import Told
 
 _FAR = 3.0  # standard errors
 _SAME = 0.999  # correlation of ranks: one column is another, written otherwise
@@ -21,16 +23,18 @@ _SAME = 0.999  # correlation of ranks: one column is another, written otherwise
 class Probe:
     """What scores reach on rows with known labels, beside what can be reached.
 
-    ``auc`` of the scores; ``best``, that of the true chances on these very labels; ``excess`` is the
-    difference and ``error`` how far it goes of itself, from one future to another. ``in_futures`` is the mean
-    AUC of the scores in the futures, which know nothing of what came to be, and ``surprise`` how many of
-    their standard deviations the AUC is above it. ``hidden`` names columns that are a latent one, or a hidden
-    field.
+    ``reached`` is the ``measure`` of the scores: the AUC of a label that is true or false, the correlation
+    with a number or a time, the accuracy of classes. ``best`` is that of what the oracle knows, on these very
+    labels; ``excess`` is the difference and ``error`` how far it goes of itself, from one future to another.
+    ``in_futures`` is the mean measure of the scores in the futures, which know nothing of what came to be,
+    and ``surprise`` how many of their standard deviations it is above that. ``hidden`` names columns that are
+    a latent one, or a hidden field.
 
     ``leaks``: the excess is more than three errors, the surprise more than three, or a column is hidden.
     """
 
-    auc: float
+    measure: str
+    reached: float
     best: float
     excess: float
     error: float
@@ -39,15 +43,23 @@ class Probe:
     hidden: Mapping[str, str]
 
     @property
+    def auc(self) -> float:
+        """The AUC that the scores reach. Raises `SettingsError` where another measure was taken."""
+        if self.measure != "AUC":
+            raise refused("no AUC", f"the {self.measure} is {self.reached:.4f}", "take probe.reached")
+        return self.reached
+
+    @property
     def leaks(self) -> bool:
         """Whether the scores know what nobody could know."""
         return bool(self.excess > _FAR * self.error or self.surprise > _FAR or self.hidden)
 
     def __repr__(self) -> str:
         verdict = "LEAKS" if self.leaks else "no leak found"
+        reached = f"{self.measure} {self.reached:.4f}, the oracle's {self.best:.4f}"
         lines = [
             f"Probe({verdict})",
-            f"  AUC {self.auc:.4f}, the oracle's {self.best:.4f}: {self.excess:+.4f} ± {self.error:.4f}",
+            f"  {reached}: {self.excess:+.4f} ± {self.error:.4f}",
             f"  the same scores in other futures {self.in_futures:.4f}: surprise {self.surprise:+.1f}",
         ]
         return "\n".join([*lines, *(f"  {column} is {what}" for column, what in self.hidden.items())])
@@ -56,90 +68,28 @@ class Probe:
 def probe_of(
     model: object,
     frame: pl.DataFrame | pl.LazyFrame,
-    oracle: Oracle,
+    oracle: Told,
     hidden: Sequence[tuple[str, pl.DataFrame]],
 ) -> Probe:
     """See `Dataset.probe`; ``hidden``: latent state of entity types, at the end or of every version."""
     rows = frame.lazy().collect()
-    label = label_of(frame, rows)
-    labels = frame.rules["label_columns"] if isinstance(frame, TrainingFrame) else [label]
-    features = rows.drop(oracle.key, "at", *labels)
-    scores = scores_of(model, features, rows.height)
-    worlds, is_known = oracle.of(rows)
-    came = rows[label].to_numpy()[is_known].astype(bool)
-    scores = scores[is_known]
-    if came.all() or not came.any():
-        raise refused(
-            "labels of one kind", f"{len(came):,} rows, all {came.all()}", "probe rows of both kinds"
-        )
+    is_known, came, worlds = known_rows(oracle, frame, rows)
+    features = rows.drop(oracle.key, "at", *oracle.label_columns(frame, rows))
+    scores = oracle.scores(model, features, rows.height)[is_known]
+    if not len(came) or (came == came[0]).all():
+        said = f"all {came[0]}" if len(came) else "none is known"
+        raise refused("labels of one kind", f"{len(came):,} rows, {said}", "probe rows of both kinds")
     n = len(worlds)
-    mine = _auc_in(worlds, scores)
-    theirs = in_each_world(worlds)
-    bound = best_auc(worlds)
-    chances = worlds.sum(axis=0, dtype=np.int64)
+    mine, theirs, bound = oracle.agreement(scores, worlds), oracle.of_others(worlds), oracle.bound(worlds)
     lost = bound.value - float(np.nanmean(theirs))  # what counted chances lose to the true ones
-    best = auc(chances.astype(np.float64), came) + lost
-    reached = auc(scores, came)
+    best = float(oracle.agreement(oracle.of_all(worlds), came[None])[0]) + lost
+    reached = float(oracle.agreement(scores, came[None])[0])
     spread = float(np.nanstd(mine - theirs, ddof=1))
     error = float(np.hypot(spread * np.sqrt(1 + 1 / n), bound.error))
     mean, sd = float(np.nanmean(mine)), float(np.nanstd(mine, ddof=1))
     surprise = (reached - mean) / (sd * float(np.sqrt(1 + 1 / n))) if sd else 0.0
-    return Probe(
-        reached, best, reached - best, error, mean, surprise, _hidden(features, rows, oracle.key, hidden)
-    )
-
-
-def scores_of(model: object, features: pl.DataFrame, height: int) -> F64:
-    """The scores of a model, of a function of the features, or the scores themselves.
-
-    Raises `SettingsError` for what gives no number for each row.
-    """
-    made: Any = model
-    predict: Callable[[Any], Any] | None = getattr(model, "predict_proba", None) or getattr(
-        model, "predict", None
-    )
-    if predict is not None:
-        made = predict(matrix(features))
-    elif callable(model) and not isinstance(model, (pl.Series, np.ndarray)):
-        made = model(features)
-    values = np.asarray(made, np.float64)
-    if values.ndim == 2:
-        values = values[:, -1]
-    if values.shape != (height,) or not np.isfinite(values).all():
-        odd = int((~np.isfinite(values)).sum())
-        label = f"shape {values.shape}, {odd:,} not finite; the frame has {height:,} rows"
-        raise refused("no score for each row", label, "give a number for each row of the frame")
-    return values
-
-
-def matrix(features: pl.DataFrame) -> F64:
-    """Features as numbers, a column each: durations in days, texts by their order, nulls as -1.
-
-    >>> matrix(pl.DataFrame({"n": [1, None], "plan": ["pro", "free"]})).tolist()
-    [[1.0, 1.0], [-1.0, 0.0]]
-    """
-    columns = []
-    for column in features:
-        values = column
-        if column.dtype == pl.Duration:
-            values = column.dt.total_microseconds() / 86_400e6
-        elif column.dtype in (pl.String, pl.Categorical, pl.Enum):
-            values = column.cast(pl.String).rank("dense") - 1
-        elif column.dtype in (pl.Datetime, pl.Date):
-            values = column.cast(pl.Datetime("us")).dt.epoch("us") / 86_400e6
-        columns.append(values.cast(pl.Float64).fill_null(-1.0).to_numpy())
-    return np.column_stack(columns) if columns else np.empty((features.height, 0))
-
-
-def _auc_in(worlds: np.ndarray[Any, np.dtype[np.uint8]], scores: F64) -> F64:
-    """The AUC of scores in each future."""
-    _, levels = np.unique(scores, return_inverse=True)
-    all_ = np.bincount(levels)
-    out = []
-    for came in worlds:
-        positive = np.bincount(levels[came != 0], minlength=len(all_))
-        out.append(auc_by_level(positive, all_ - positive))
-    return np.array(out)
+    found = _hidden(features, rows, oracle.key, hidden)
+    return Probe(oracle.measure, reached, best, reached - best, error, mean, surprise, found)
 
 
 def _hidden(

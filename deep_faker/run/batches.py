@@ -73,7 +73,10 @@ class Batch(Mapping[Any, "pl.DataFrame"]):
 
         names = [name for name in self._chunk.names if name in self]
         common = [c for c in _COMMON if all(c in self._chunk.tables[name].column_names for name in names)]
-        frames = [self[name].select(*common, event_type=pl.lit(name)) for name in names]
+        # a literal alone would be one row, where the types have no column in common
+        frames = [
+            self[name].with_columns(event_type=pl.lit(name)).select(*common, "event_type") for name in names
+        ]
         return pl.concat(frames)[self._chunk.positions()]
 
 

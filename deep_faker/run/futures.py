@@ -8,9 +8,9 @@ own. Nothing is written, and of events only the columns that are asked for are m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -18,8 +18,10 @@ from deep_faker.draws.mix import Draws
 from deep_faker.errors import Diagnostic, SettingsError
 from deep_faker.fill.binding import Binding
 from deep_faker.fill.events import Columns
+from deep_faker.fill.truth import Tables
 from deep_faker.plan import Array, Plan
 from deep_faker.plan.settings import Settings
+from deep_faker.plan.storage import to_python
 from deep_faker.run.batches import frame_of, schemas_asked
 from deep_faker.run.utc import in_utc
 from deep_faker.simulate.choice import engine_for
@@ -31,6 +33,16 @@ if TYPE_CHECKING:
     import datetime as dt
 
     import polars as pl
+
+
+class Planned(Protocol):
+    """What made a data set: `deep_faker.simulation.Simulation`."""
+
+    random_seed: int | None
+
+    def plan_at(self, start: int, *, history: bool) -> Plan:
+        """The compiled plan of a run that begins at an instant."""
+        ...
 
 
 class Trunk:
@@ -69,10 +81,28 @@ class Trunk:
         """How many entities of a type there are now."""
         return len(self._engine.entities(entity).number)
 
-    def future(self, number: int, asked: Mapping[str, pa.Schema], until: int) -> dict[str, pa.Table]:
+    def state(self, entity: str, fields: Sequence[str]) -> dict[str, list[object]]:
+        """State fields of the entities of a type as they are now, in order of birth."""
+        rows = self._engine.entities(entity).number
+        types = {column.name: column.type for column in self.plan.entities[entity].columns}
+        return {
+            name: to_python(*self._engine.column(entity, name, rows), types[name], self.plan.texts)
+            for name in fields
+        }
+
+    def future(
+        self,
+        number: int,
+        asked: Mapping[str, pa.Schema],
+        until: int,
+        *,
+        sessions: list[pl.DataFrame] | None = None,
+    ) -> dict[str, pa.Table]:
         """The events of future ``number`` (1, 2, 3 …) from where the trunk is to ``until`` (µs) at least.
 
         A table of the asked columns for each event type, in the order of time; ``sys__order`` counts from 1.
+        To ``sessions``, a list, are added frames of those that end by then: ``sys__sid``, ``ended``,
+        ``outcome``.
         """
         assert self._at is not None
         settings, draws = self.plan.settings, self._draws.branched(self._at, number)
@@ -86,13 +116,18 @@ class Trunk:
             pieces: dict[str, list[pa.Table]] = {name: [] for name in asked}
             before: Counter[str] = Counter()
             earlier = 0
+            truth = None if sessions is None else Tables(binding)
             for raw in engine.run(stop_before_step=(until - settings.start) // settings.step + 1):
                 trace = raw.take(columns.drawn)
+                if truth is not None and sessions is not None:
+                    sessions.append(_ended(truth.sessions(trace)))
                 chunk = columns.filled(columns.arranged(trace, before, earlier))
                 earlier += columns.counted(trace)
                 for name, table in chunk.tables.items():
                     before[name] += table.num_rows
                     pieces[name].append(table)
+            if truth is not None and sessions is not None:
+                sessions.append(_ended(truth.last_sessions()))
         return {
             name: joined(some, asked[name]) if some else asked[name].empty_table()
             for name, some in pieces.items()
@@ -136,6 +171,14 @@ def _each(trunk: Trunk, asked: Mapping[str, pa.Schema], at: int, n: int, until: 
     for number in range(1, n + 1):
         tables = trunk.future(number, asked, until)
         yield Future(number, to_datetime(at), {name: _before(table, until) for name, table in tables.items()})
+
+
+def _ended(sessions: pa.Table) -> pl.DataFrame:
+    """What labels need of sessions."""
+    import polars as pl
+
+    table = frame_of(sessions.select(["sys__sid", "ended", "outcome"]))
+    return table.with_columns(pl.col("outcome").cast(pl.String))
 
 
 def _before(table: pa.Table, until: int) -> pa.Table:

@@ -132,11 +132,9 @@ class RunReport:
         for name, count in self.turned_away.items():
             if count:
                 nobody = self.unmatched.get(name, 0)
-                why = (
-                    f"nobody matched ({nobody:,}), or n_flows were active"
-                    if nobody
-                    else "n_flows were active"
-                )
+                why = "n_flows were active"
+                if nobody:
+                    why = "nobody matched" if nobody == count else f"nobody matched ({nobody:,}), or {why}"
                 lines.append(f"  {count:>14,}  arrivals of {name} turned away: {why}")
         lines += _table("entities", self.entities)
         if self.where:

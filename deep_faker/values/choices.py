@@ -81,6 +81,8 @@ def arrow_values(values: Sequence[Any], kind: str) -> pa.Array:
         values = [None if value is None else float(value) for value in values]
     if kind == "str":
         return arrow.texts(values)
+    if kind in ("int", "float") and None not in values:
+        return arrow.numbers(np.array(values, np.int64 if kind == "int" else np.float64))
     return pa.array(values, _TYPES[kind])
 
 
@@ -132,7 +134,7 @@ class Elements(Values):
 
     def _picked(self, index: npt.NDArray[np.int32]) -> pa.Array:
         if not self._texts:
-            return self._arrow.take(pa.array(index))
+            return self._arrow.take(arrow.numbers(index))
         codes = index if self._codes is None else self._codes.take(index, mode="clip")
         if not self._nulls:
             return pick(self._arrow, codes)

@@ -74,6 +74,7 @@ def message_of(source: str) -> str:
 FLOW = "@sim.flow(filter=Select(User))\ndef flow(ctx):\n    user = ctx.get_entity(User)\n"
 
 
+@pytest.mark.slow
 @every_engine
 def test_t6_a_flow_that_stalls_stops_the_run(engine: str) -> None:
     """10,000 actions without time passing: the message names the flow, its line and the mend."""

@@ -114,6 +114,7 @@ def test_s1_comparisons_with_values_of_a_flow_are_scans_but_for_the_key(tmp_path
     assert "an index of user_id finds the one" in parts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ecommerce", "trading"])
 def test_diagrams_name_states_that_there_are(name: str):
     """Every target of an arrow is a state of the same diagram, and no label has what Mermaid reads otherwise."""

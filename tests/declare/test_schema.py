@@ -519,6 +519,7 @@ def test_n11_values_of_other_types_are_refused(type_, value):
         check_state_value(spec, value, entity="User", flow="buy")
 
 
+@pytest.mark.slow
 @given(st.integers() | st.floats() | st.booleans() | st.text() | st.none() | st.dates() | st.datetimes())
 def test_n11_what_is_stored_is_of_the_type(value):
     """Whatever arrives, a stored value is of the field's own Python type and says the same."""

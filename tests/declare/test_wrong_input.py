@@ -314,6 +314,7 @@ def test_p5_an_interrupt_ends_with_130(shop, capsys, monkeypatch):
     assert not Path("out").exists()
 
 
+@pytest.mark.slow
 def test_r3_a_full_disk_is_said(shop):
     """The system refuses to write on in the middle of a file: exit code 1, one message, nothing half-written."""
 

@@ -16,6 +16,7 @@ ROOMS = {"compiler": "compile", "engine": "simulate/native", "parts": "run/parte
 BLOCKS = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```", re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if "```python" in page.read_text()], ids=lambda page: page.stem
 )

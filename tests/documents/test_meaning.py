@@ -98,6 +98,7 @@ def test_links_lead_to_points():
         assert set(filter(None, links)) <= anchors
 
 
+@pytest.mark.slow
 def test_the_recipes_name_what_there_is():
     """Modules by their paths, files of tests by their names, and the tests that show a change to be done."""
     text = (ROOT / "CONTRIBUTING.md").read_text().partition("## The five usual changes")[2]

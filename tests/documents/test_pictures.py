@@ -9,7 +9,11 @@ import pytest
 from tests.support.places import ROOT
 
 FOLDER = ROOT / "docs" / "pictures"
-SCRIPTS = sorted(FOLDER.glob("*.py"))
+LONG = {"shop"}  # a million events
+SCRIPTS = [
+    pytest.param(file, marks=pytest.mark.slow) if file.stem in LONG else file
+    for file in sorted(FOLDER.glob("*.py"))
+]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

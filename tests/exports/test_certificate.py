@@ -277,6 +277,7 @@ def _by_hour(folder: Path) -> None:
     sim.run(progress=False, certificate=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLEAN)
 def test_clean_worlds_have_no_fault(tmp_path, name):
     """Whatever the layout, the ends and the parts."""

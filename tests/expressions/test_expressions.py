@@ -208,8 +208,9 @@ def tables(draw: Any, names: list[str]) -> dict[str, list[Any]]:
     return rows
 
 
+@pytest.mark.slow
 @given(st.data())
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_e2_random_expressions_by_column_are_pythons(data: Any) -> None:
     """E2: arithmetic means Python's, whatever the expression and the rows."""
     text = data.draw(expressions(data.draw(st.sampled_from(KINDS)), data.draw(st.integers(1, 3))))
@@ -243,6 +244,7 @@ def test_e2_large_ints_do_not_wrap(op: str, a: list[int], b: int, f: float) -> N
     agree(f"x {op} F", {"x": INT}, rows, {"F": f})
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.one_of(st.floats(), st.decimals(-1000, 1000, places=3).map(float)), min_size=60),
     st.integers(-3, 6),

@@ -160,6 +160,7 @@ def _compare(made: pl.DataFrame, events: list[Fact], versions: list[Fact], born:
             assert _same(row[name], theirs), (name, row[name], theirs, row)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     worlds(),
@@ -209,6 +210,7 @@ def test_the_comparison_bites():
     assert plain.feature(Ask("a", 5, None, "right", 0, END), Count("A"), None, events) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(worlds(), st.integers(1, END), st.booleans())
 def test_no_feature_hangs_on_what_comes_after(made, at, late):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from deep_faker import (
+    AddDecay,
     BaseEvent,
     Beta,
     Dataset,
@@ -184,3 +185,27 @@ def test_wrong_declarations_are_refused():
             primary_key = "user_id"
             replicated = True
             quality: float = StateField(default=0.0, latent=True)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_change_of_latent_state_alone_is_a_version(engine: str):
+    """It has its place and its instant in the history, which says nothing of what changed, and the truth does."""
+    sim = Simulation(
+        "30m", "2024-01-01", time_step="1m", random_seed=3, n_flows=2, initial_entities={User: 3}
+    )
+
+    @sim.flow(filter=Select(User))
+    def sulk(ctx):
+        yield AddDecay(ctx, seconds=20)
+        yield SetState(User, [("grudge", "add", 1)])
+
+    ds = sim.collect(history=True, engine=engine)
+    public, truth = ds.history[User], ds.truth.history[User]
+    assert public.height == truth.height == 3 + ds.sessions.filter(pl.col("outcome") == "completed").height
+    assert public.height > 10
+    both = public.join(truth, on=["user_id", "sys__order", "sys__version"], validate="1:1")
+    assert (both["grudge"] == both["sys__version"] - 1).all()
+    assert both["visits"].sum() == 0
+    assert both.filter(pl.col("sys__version") > 1)["sys__eid"].null_count() == public.height - 3
+    later = pl.col("valid_from").diff().over("user_id") > pl.duration()
+    assert public.sort("user_id", "sys__version").select(later).to_series().drop_nulls().all()

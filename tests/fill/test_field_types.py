@@ -215,6 +215,7 @@ def test_generators_fill_every_type(n_flows, engine):
     assert set(frame["secret"]) == {"**********"}
 
 
+@pytest.mark.slow
 def test_engines_see_the_same_values_of_every_type():
     """A flow that reads them back gets equal values on every engine."""
 

@@ -150,6 +150,7 @@ def shop(*, given: bool) -> Simulation:
     return sim
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [False, True])
 def test_derived_state_on_all_engines(given: bool):
     """State, filters and branches see derived values; what is given is what they are made of."""

@@ -260,6 +260,7 @@ print(sim.preview(1)[0])
 """
 
 
+@pytest.mark.slow
 def test_sets_are_written_in_order(tmp_path):
     """Whatever the hashes of a process: the same bytes, the elements sorted."""
     shown = set()
@@ -567,6 +568,7 @@ class Generated(BaseEvent):
     days: dict[dt.date, Point] = DrawnField(dist=Choice([{dt.date(2024, 1, 31): Point(1.0, 2.0)}, {}]))
 
 
+@pytest.mark.slow
 def test_providers_make_nested_values():
     """Lists, dictionaries and elements of any type that a provider gives become the field's own type."""
     sim = Simulation("5s", start_time="2024-01-01", n_flows=20, random_seed=1)

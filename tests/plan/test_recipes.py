@@ -288,6 +288,7 @@ OF_MIMESIS = """
 """.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en_US", "de_DE", "ja_JP", "pt_BR"])
 def test_methods_of_faker_have_exact_recipes(locale: str):
     """Numbers, booleans, dates and texts of one table: whoever reads them early gets them from a recipe."""
@@ -298,6 +299,7 @@ def test_methods_of_faker_have_exact_recipes(locale: str):
     assert without == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en", "ru"])
 def test_methods_of_mimesis_have_exact_recipes(locale: str):
     """The same for Mimesis."""

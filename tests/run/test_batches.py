@@ -135,6 +135,17 @@ def test_p9_frames_are_the_rows_of_the_run(engine, rows, whole):
         assert 0 < frames[-1].height <= rows
 
 
+def test_p9_types_without_a_common_column_have_their_order_all_the_same():
+    """As many rows as events, each with its type."""
+    columns = {"Checked": ["word"], "Joined": ["number"]}
+    some = list(world().batches(list(columns), 10, columns=columns))
+    named = list(world().batches(list(columns), 10))
+    assert [batch.events["event_type"].to_list() for batch in some] == [
+        batch.events["event_type"].to_list() for batch in named
+    ]
+    assert some[0].events.columns == ["event_type"]
+
+
 @every_engine
 def test_p9_several_types_come_together(engine, whole):
     """So many events of all types, with their order over the types."""
@@ -152,6 +163,7 @@ def test_p9_several_types_come_together(engine, whole):
     )
 
 
+@pytest.mark.slow
 @every_engine
 def test_p9_each_column_is_the_same_without_the_others(engine, whole):
     """Alone, and in the order in which they are asked for."""

@@ -41,6 +41,7 @@ def clean() -> Dataset:
     return shop(None, lag=None).collect(engine=ENGINES[0])
 
 
+@pytest.mark.slow
 @every_engine
 def test_all_engines_make_the_same_defects(full, engine):
     """Clean, dirty and key are the same whoever makes them (E2)."""
@@ -268,6 +269,7 @@ def test_a_stopped_run_ends_with_the_same_bytes(tmp_path):
         assert (tmp_path / "out" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
 
 
+@pytest.mark.slow
 def test_parts_have_their_share(tmp_path):
     """Exactly k over all parts; each part is the same whoever makes it."""
     sim = shop(Defects(typo=Typo(Exactly(10), "city"), late=Late(0.1, "10m")))

@@ -85,6 +85,7 @@ class Taking:
 # ---------------------------------------------------------------- order
 
 
+@pytest.mark.slow
 def test_a_run_in_parts_feeds_other_outputs(tmp_path, in_time):
     """Lines are those that the data set reads as, in the order of time, also of some types only."""
     sim = shop(FileOutput(tmp_path / "all.jsonl"))
@@ -125,6 +126,7 @@ def test_part_after_part(data, tmp_path, by_part, in_time):
     assert by_part != in_time
 
 
+@pytest.mark.slow
 def test_arrow_files_are_a_log_too(tmp_path, in_time):
     """Read by record batches, from any row on."""
     sim = shop(FileOutput(tmp_path / "all.jsonl"))
@@ -319,6 +321,7 @@ def test_each_output_has_a_delivery_of_its_own(data, tmp_path, in_time):
     assert second.taken == in_time
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_delivers_the_rest(tmp_path, in_time):
     """`resume=True` after a kill in the delivery makes no part again, and gives no event twice."""
     sim = shop(FileOutput(tmp_path / "out.jsonl"))

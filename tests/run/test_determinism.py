@@ -136,7 +136,7 @@ def _whole(case: int, engine: str):
 
 @pytest.mark.parametrize("past", [0, 0.4])
 @pytest.mark.parametrize("engine", SAVING)
-@pytest.mark.parametrize("case", [*CASES, *range(200, 212)])
+@pytest.mark.parametrize("case", [*CASES, *range(200, 206)])
 def test_r2_a_longer_duration_keeps_what_was(case, engine, past, tmp_path):
     """Every event, value, version and session before the shorter run's end.
 
@@ -226,7 +226,7 @@ def test_r4_a_program_is_known_again_in_another_process(tmp_path):
     A program whose fingerprint changes with the process could not be resumed in another one.
     """
     files = [str(file) for file in sorted((Path(deep_faker.__file__).parents[1] / "examples").glob("*.py"))]
-    for case in range(12):
+    for case in range(6):
         place = tmp_path / f"program_{case}.py"
         place.write_text(module_text(case), encoding="utf-8")
         files.append(str(place))

@@ -90,10 +90,18 @@ EVERY = ("--checkpoint-every", "300")
 PHASES = ["opening", "before the first checkpoint", "making a checkpoint", "writing", "finishing"]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """What a run makes that nobody interrupts."""
+    out = tmp_path_factory.mktemp("plain") / "out"
+    shop(duration="15m").run(out, progress=False)
+    return tree(out)
+
+
 @pytest.mark.parametrize(
     ("phase", "times"), [*((phase, 1) for phase in PHASES), ("opening", 2), ("finishing", 2)]
 )
-def test_an_interrupt_at_any_phase(tmp_path, phase, times):
+def test_an_interrupt_at_any_phase(tmp_path, plain, phase, times):
     process = start(tmp_path, FILES, phase, *EVERY)
     wait_for(tmp_path / "there", process)
     for _ in range(times):
@@ -108,8 +116,7 @@ def test_an_interrupt_at_any_phase(tmp_path, phase, times):
     assert not (tmp_path / "out").exists()
     again = start(tmp_path, FILES, "", *EVERY, "--resume")
     assert (again.communicate()[1], again.returncode) == ("", 0)
-    shop(duration="15m").run(tmp_path / "plain", progress=False)
-    assert tree(tmp_path / "out") == tree(tmp_path / "plain")
+    assert tree(tmp_path / "out") == plain
 
 
 def test_without_checkpoints_there_is_no_word_of_going_on(tmp_path):

@@ -10,7 +10,7 @@ from tests.support.engine_agreement import compiled, differences, load_text, tab
 from tests.support.engines import engines_for
 from tests.support.programs.source_flows import module_text
 
-CASES = 240
+CASES = 160
 BATCH = 20
 FAILED_ONCE = (284, 459, 480, 544, 643)
 """Cases beyond them on which the engines once differed."""

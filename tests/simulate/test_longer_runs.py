@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from deep_faker.errors import DeepFakerError
 from tests.support.engine_agreement import compiled, differences, load_text, tables
 from tests.support.engines import engines_for
+from tests.support.programs.source_behaviour import behaviour_text
 from tests.support.programs.source_flows import module_text
 
 WORLDS = 16
 BATCH = 8
+BEHAVING = (2, 15, 18)
 
 MAKERS = """
 from deep_faker import *
@@ -111,13 +114,21 @@ def test_r2_births_and_picks_of_the_cut_step_are_those_of_the_whole(end, n, on_e
 def test_r2_random_worlds_keep_their_beginnings(first, tmp_path):
     """On every engine, which also agree on the shorter run as a whole; with both ways to end."""
     for seed in range(first, first + BATCH):
-        text, rng = module_text(seed), random.Random(seed)
-        duration, step = (
-            float(re.search(rf"{name}=([\d.]+)", text)[1]) for name in ("duration", "time_step")
-        )
-        end = round(rng.uniform(step, duration), 3)
-        for on_end in ("finish", "cut"):
-            changed = re.sub('on_end="[a-z]+"', f'on_end="{on_end}"', text)
-            short = re.sub(r"duration=[\d.]+", f"duration={end}", changed)
-            plans = [compiled(load_text(one, tmp_path)) for one in (short, changed)]
-            _check(plans, end)
+        _begins_alike(module_text(seed), seed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", BEHAVING)
+def test_r2_random_worlds_that_behave_keep_their_beginnings(seed, tmp_path):
+    """The same where flows arrive by themselves, queue, and retire whom they hold."""
+    _begins_alike(behaviour_text(seed), seed, tmp_path)
+
+
+def _begins_alike(text: str, seed: int, folder: Path) -> None:
+    rng = random.Random(seed)
+    duration, step = (float(re.search(rf"{name}=([\d.]+)", text)[1]) for name in ("duration", "time_step"))
+    end = round(rng.uniform(step, duration), 3)
+    for on_end in ("finish", "cut"):
+        changed = re.sub('on_end="[a-z]+"', f'on_end="{on_end}"', text)
+        short = re.sub(r"duration=[\d.]+", f"duration={end}", changed)
+        _check([compiled(load_text(one, folder)) for one in (short, changed)], end)

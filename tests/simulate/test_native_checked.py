@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.places import ROOT
 
-PROGRAMS = 60
-BATCH = 15
+PROGRAMS = 40
+BATCH = 20
 
 
 @pytest.mark.slow

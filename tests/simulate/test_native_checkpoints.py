@@ -13,11 +13,13 @@ from tests.support.checkpoint_runs import SEED, plan_of, whole
 from tests.support.engine_agreement import compiled, load_text
 from tests.support.engines import engine_of, engines_for, traces_of
 from tests.support.programs.plans import story
+from tests.support.programs.source_behaviour import behaviour_text
 from tests.support.programs.source_flows import module_text
 
 pytestmark = pytest.mark.skipif(cache.available() is not None, reason=str(cache.available()))
 
-PLANS, SOURCES, BATCH = 24, 24, 8
+PLANS, SOURCES, BATCH = 16, 16, 8
+BEHAVING = (0, 2, 4, 15, 23)  # whose flows all compile: generators are not saved
 
 
 def crossed(plan: Plan, first: str, stops: list[int]) -> dict[str, Any]:
@@ -62,3 +64,12 @@ def test_r4_random_flows_go_on_under_the_other_engine(first, tmp_path):
         plan = compiled(load_text(module_text(seed, live=False), tmp_path), history=seed % 2 == 0)
         if "native" in engines_for(plan) and all(flow.live is None for flow in plan.flows):
             _check(plan, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", BEHAVING)
+def test_r4_random_arrivals_and_queues_go_on_under_the_other_engine(seed, tmp_path):
+    """Clocks, triggers, those who wait, lists, who has retired: all is saved, and read by the other."""
+    plan = compiled(load_text(behaviour_text(seed), tmp_path), history=seed % 2 == 0)
+    assert "native" in engines_for(plan)
+    _check(plan, seed)

@@ -111,6 +111,7 @@ def test_exponential():
     assert not differing(got[numbers], exactmath.exp_(values[numbers]))
 
 
+@pytest.mark.slow
 def test_quantiles():
     """The normal and the exponential quantile, centre, middle and tails."""
     tails = np.concatenate([np.exp(np.linspace(-36.7, -1, 20_001)), SHARES])

@@ -22,7 +22,13 @@ from deep_faker.spans import Span
 from tests.support.places import ROOT
 from tests.support.worlds.explained import explained as explained_with_wraps
 
-PROGRAMS = ("examples/ecommerce.py", "examples/trading.py", "benchmarks/shop.py")
+PROGRAMS = (
+    "examples/ecommerce.py",
+    "examples/trading.py",
+    "examples/bank.py",
+    "examples/fleet.py",
+    "benchmarks/shop.py",
+)
 NOTHING_LEFT = re.compile(
     r"^native: (\d+) of (\d+) computed values(?:, (\d+) texts? for events only)?; escapes: 0$"
 )
@@ -196,6 +202,7 @@ class Compiled:
         return self.kernel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [True, False])
 def test_vectorized_stays_numpy_where_lowering_refuses_a_plan(
     refused: Simulation, at_once: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -130,12 +130,14 @@ def scaled(x, scale):
     return numerics.round_scaled(x, scale), False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [0, 1, 2, 3, 6, 15, 22])
 def test_rounding(digits):
     """round(x, n) for n from 0 to 22 is always Python's: ties are judged by the exact product."""
     agree(scaled, lambda x, _: round(x, digits), *near_ties(digits), kind=np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [-1, -2, -5, -22])
 def test_rounding_to_tens(digits):
     """round(x, -n): trouble only for floats with no digits to lose."""

@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -19,17 +20,23 @@ import pytest
 from deep_faker.errors import DeepFakerError
 from tests.support.engine_agreement import compiled, differences, load_text, tables
 from tests.support.engines import engines_for
+from tests.support.programs.source_behaviour import behaviour_text
 from tests.support.programs.source_wild import wild_text
 
-PROGRAMS = 60
+PROGRAMS = 40
 BATCH = 10
+BEHAVING = 10
 FAILED_ONCE = (86, 92, 143, 145, 149, 435, 471, 680, 684, 4037, 4076, 4088, 10172, 10296, 12045)
 """Seeds of programs on which the engines once differed."""
+BEHAVED_OTHERWISE = (1015, 1109)
+"""The same of those that behave."""
 
 
-def verdict(seed: int, folder: Path, *, rich: bool = True) -> tuple[str, str]:
+def verdict(
+    seed: int, folder: Path, *, rich: bool = True, text_of: Callable[..., str] = wild_text
+) -> tuple[str, str]:
     """What became of a program: (kind, details); ``differ`` and ``untyped`` are faults of ours."""
-    text = wild_text(seed, rich=rich)
+    text = text_of(seed, rich=rich)
     try:
         sim = load_text(text, folder)
         plan = compiled(sim)
@@ -60,10 +67,22 @@ def test_e2_programs_that_go_wrong_go_wrong_alike(first, tmp_path):
         assert kind not in ("differ", "untyped"), f"program {seed}: {kind}\n{details}"
 
 
-@pytest.mark.parametrize("seed", FAILED_ONCE)
-def test_e2_programs_that_once_differed(seed, tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, BEHAVING, BATCH))
+def test_e2_programs_that_behave_are_the_same_on_every_engine(first, tmp_path):
+    """The same for arrivals, seasons, traits, draws, choices, lists, queues, and who retires."""
+    for seed in range(first, first + BATCH):
+        kind, details = verdict(seed, tmp_path, rich=seed % 2 == 0, text_of=behaviour_text)
+        assert kind not in ("differ", "untyped"), f"program {seed}: {kind}\n{details}"
+
+
+ONCE = [*((wild_text, seed) for seed in FAILED_ONCE), *((behaviour_text, seed) for seed in BEHAVED_OTHERWISE)]
+
+
+@pytest.mark.parametrize(("text_of", "seed"), ONCE, ids=lambda part: getattr(part, "__name__", str(part)))
+def test_e2_programs_that_once_differed(text_of, seed, tmp_path):
     """They are kept."""
-    kind, details = verdict(seed, tmp_path)
+    kind, details = verdict(seed, tmp_path, rich=text_of is wild_text or seed % 2 == 0, text_of=text_of)
     assert kind not in ("differ", "untyped"), details
 
 
@@ -73,12 +92,14 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--plain", action="store_true", help="without rich types")
+    parser.add_argument("--behaviour", action="store_true", help="arrivals, queues and people who differ")
     given = parser.parse_args()
+    text_of = behaviour_text if given.behaviour else wild_text
     counts: Counter[str] = Counter()
     titles: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(given.first, given.first + given.programs):
-            kind, details = verdict(seed, Path(folder), rich=not given.plain)
+            kind, details = verdict(seed, Path(folder), rich=not given.plain, text_of=text_of)
             counts[kind] += 1
             if kind in ("differ", "untyped"):
                 sys.stdout.write(f"--- program {seed}: {kind}: {details}\n")

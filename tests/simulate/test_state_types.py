@@ -212,6 +212,7 @@ _PYTHON = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 def test_s2_changes_give_what_python_gives_in_the_type_of_the_field(shared: bool, tmp_path: Path) -> None:
     """S2, N11: None can be set and read again; an int that is put into a float field is a float for the flow."""

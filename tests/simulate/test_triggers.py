@@ -336,15 +336,28 @@ def test_what_cannot_be_is_refused():
     assert "Delivered has no field 'user_id', and makes no User" in _refused(Delivered, filter=Select(User))
 
 
-def test_text_is_not_handed_on():
-    """It says where to keep it."""
+@pytest.mark.parametrize(
+    ("field", "says", "mend"),
+    [("user_id", "the key of an entity", "filter=Select"), ("note", "only numbers", "state of an entity")],
+)
+def test_what_is_not_handed_on_is_refused(field, says, mend):
+    """Text and keys: it says where to have them from."""
+
+    class Noted(BaseEvent):
+        user_id: int
+        note: str
+
     sim = Simulation("1h", start_time=START)
 
-    @sim.on(Ordered)
+    @sim.flow(rate="3/h", filter=Select(User))
+    def writes(ctx):
+        yield NewEvent(ctx, Noted, user_id=3, note="x")
+
+    @sim.on(Noted)
     def flow(ctx):
-        if ctx.current_event_data["user_id"]:
+        if ctx.current_event_data[field]:
             yield NewEvent(ctx, Joined)
 
-    with pytest.raises(CompileError, match=r"Ordered\.user_id.*only numbers") as refusal:
+    with pytest.raises(CompileError, match=rf"Noted\.{field}.*{says}") as refusal:
         sim.compile()
-    assert "state of an entity" in str(refusal.value)
+    assert mend in str(refusal.value)

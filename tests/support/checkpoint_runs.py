@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from tests.support.programs.plans import random_plan, story
 SEED = 11
 
 
+@cache
 def plan_of(what: str) -> Plan:
-    """The plan that a job names."""
+    """The plan that a job names; nothing that runs it changes it."""
     if what.startswith("plan:"):
         return random_plan(int(what.removeprefix("plan:")))
     import warnings

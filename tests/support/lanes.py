@@ -8,7 +8,7 @@
 * `slow` as well: the case is not among the first `CASES` of its test. A grid of engines, types or texts is for the
   whole suite; its first cases tell at once that something broke. Files of `ALL_CASES` are quick, and keep theirs.
 
-A single test that takes more than two seconds is decorated where it stands, ``@pytest.mark.slow``. ``--durations=60``
+A single test that takes more than a second or so is decorated where it stands, ``@pytest.mark.slow``. ``--durations=60``
 of the whole suite tells which these are.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parents[1]
-CASES = 3
+CASES = 2
 STARTING = {f"tests.support.servers.{name}" for name in ("kafka_broker", "object_stores", "sql_servers")}
 ALL_CASES = {
     "test_actions.py",
@@ -35,6 +35,7 @@ ALL_CASES = {
     "test_schema.py",
 }
 SLOW = {
+    "test_batches.py": "the same frames by every engine, in parts and from data sets",
     "test_catalogue.py": "every method of every locale",
     "test_checkpoint.py": "each run goes on in another process",
     "test_damaged_checkpoints.py": "a checkpoint is damaged at every place",
@@ -57,6 +58,8 @@ SLOW = {
     "test_native_cache.py": "compiles the kernel",
     "test_native_checked.py": "the kernel without compiling it",
     "test_native_checkpoints.py": "random programs, saved and taken up",
+    "test_native_expressions.py": "compiles what it compares with",
+    "test_native_operands.py": "compiles what it compares with",
     "test_nested_formats.py": "every format by every type",
     "test_notebooks.py": "starts Jupyter",
     "test_nulls_and_types.py": "the grid of nulls and types",

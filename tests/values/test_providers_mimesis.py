@@ -1,4 +1,4 @@
-"""Mimesis by column: compared with Mimesis itself, row by row with columns, in every locale.
+"""Mimesis by column: compared with Mimesis itself, row by row with columns, in three locales.
 
 Two samples of fixed seeds are compared by chi-square on several views of a value (whole, length,
 each place, words) or by Kolmogorov-Smirnov for floats and times.  Some 500 comparisons ask for p > 1e-6
@@ -36,7 +36,7 @@ from tests.support.worlds.recipe_world import exact_recipe
 START = 1_754_862_710_365_000  # 2025-08-10 21:51:50.365
 N = 6_000
 LEAST = 1e-6
-LOCALES = ["en", "de", "ja", "pt-br", "ru"]
+LOCALES = ["en", "ja", "ru"]
 # What makes nothing without arguments.
 GIVEN = {
     "choice.choice": {"items": ["x", "y", "z"]},

@@ -129,6 +129,7 @@ def test_objects_are_what_the_json_says(name):
     assert texts == [json_text(value) for value in made.column_objects(rows(0, 300))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["chrome", "firefox", "user_agent", "file_path", "simple_profile", "dga", "slug"]
 )

@@ -32,6 +32,7 @@ def rows(n, first=0):
     return Rows(number, np.ones(n, np.uint64), np.zeros(n, np.int64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("locale", "name"), CASES)
 def test_no_value_comes_twice(locale, name):
     made = provider(name, locale)
@@ -53,6 +54,7 @@ def test_a_small_space_is_used_to_its_end():
         made.unique(np.arange(91, dtype=np.uint64))
 
 
+@pytest.mark.slow
 def test_cards_are_valid_and_of_each_kind_as_often_as_without_unique():
     values = provider("credit_card_number", "en_US").column(rows(20_000)).to_pylist()
     for value in values:

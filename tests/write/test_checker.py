@@ -25,17 +25,19 @@ both = pytest.mark.parametrize("engine", ["vectorized", "reference"])
 
 def _customer(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": row["name"], "newsletter": row["newsletter"], "status": "active", "logins": 0, "failed_logins": 0,
-        "orders": 0,
+        "name": row["name"], "country": row["country"], "newsletter": row["newsletter"], "logins": 0,
+        "failed_logins": 0, "orders": 0,
     }  # fmt: skip
 
 
 def _product(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("category", "price", "stock")} | {"popularity": 1.0}
+    return {name: row[name] for name in ("category", "price", "stock")}
 
 
 def _order(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("customer_id", "total", "items")} | {"attempts": 0}
+    return {name: row[name] for name in ("customer_id", "recipient", "total", "items", "sale")} | {
+        "attempts": 0
+    }
 
 
 CUSTOMER_EVENTS = "LoginFailed LoggedIn ProductsSearched CartItemAdded CartItemRemoved CheckoutStarted PaymentFailed MailSent"
@@ -133,6 +135,7 @@ def rooms(**settings: Any) -> Simulation:
     return sim
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("on_end", ["finish", "cut"])
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
@@ -187,6 +190,7 @@ TRADING = World(
 )
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize(
     ("example", "world", "duration", "whole"),
@@ -313,6 +317,7 @@ LIES: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIES)
 def test_the_checker_finds(name, whole, tmp_path):
     """Each lie is found, by the check that is for it."""

@@ -30,13 +30,20 @@ LAYOUTS = {
 }
 
 
-@pytest.fixture(params=LAYOUTS)
-def folder(request, tmp_path):
+@pytest.fixture(scope="module", params=LAYOUTS)
+def whole(request, tmp_path_factory):
     """A small data set of each layout."""
+    out = tmp_path_factory.mktemp("whole") / "out"
     sim = shop(n_flows=20, duration="20m")
-    sim.add_output(ParquetOutput(tmp_path / "out", **LAYOUTS[request.param]))
+    sim.add_output(ParquetOutput(out, **LAYOUTS[request.param]))
     sim.run(history=True, progress=False)
-    return tmp_path / "out"
+    return out
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    """A copy of it, to be damaged."""
+    return shutil.copytree(whole, tmp_path / "out")
 
 
 def read(folder: Path) -> list[str]:

@@ -97,6 +97,7 @@ def test_unknown_names_say_what_there_is(dataset):
         dataset.history[User]
 
 
+@pytest.mark.slow
 def test_frames_hand_themselves_over(dataset):
     """The Arrow PyCapsule interface: pyarrow takes a frame as it is."""
     assert pa.table(dataset["Click"]).num_rows == len(WORLD.tables["Click"])

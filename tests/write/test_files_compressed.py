@@ -47,6 +47,7 @@ def test_cuts_do_not_show(tmp_path, suffix):
         assert path.stat().st_size < len(expected) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_resumed_at_every_checkpoint(tmp_path, suffix):
     """A run that fails at its n-th checkpoint, for every n, ends with the same bytes."""

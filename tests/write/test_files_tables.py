@@ -19,7 +19,7 @@ from deep_faker.write.files import parts
 from deep_faker.write.files.verify import verify
 from tests.support.worlds.output_world import EVENTS, NAMES, SESSIONS, USERS, World, info
 
-WORLD = World(4000)
+WORLD = World(2000)
 SHAPES = [
     {"format": "csv"},
     {"format": "csv", "compression": "gzip"},
@@ -67,7 +67,7 @@ def plain(tmp_path_factory):
 
 
 def cuts(number):
-    return sorted(random.Random(number).sample(range(len(WORLD.order)), 20))
+    return sorted(random.Random(number).sample(range(len(WORLD.order)), 15))
 
 
 def contents(folder):
@@ -94,7 +94,7 @@ def test_p4_every_value_and_type_comes_back(shape, plain, tmp_path):
 @pytest.mark.parametrize("shape", ALL, ids=named)
 def test_r1_chunks_do_not_show(shape, tmp_path):
     WORLD.run(ParquetOutput(tmp_path / "once", **shape))
-    for number in range(3):
+    for number in range(2):
         WORLD.run(ParquetOutput(tmp_path / str(number), **shape), cuts(number))
         assert contents(tmp_path / str(number)) == contents(tmp_path / "once")
 
@@ -103,7 +103,7 @@ def test_r1_chunks_do_not_show(shape, tmp_path):
 def test_r4_a_run_that_is_taken_up_ends_with_the_same_bytes(shape, tmp_path):
     WORLD.run(ParquetOutput(tmp_path / "once", **shape))
     rng, taken_up = random.Random(4), 0
-    for number in range(3):
+    for number in range(2):
         place, scratch = tmp_path / f"{number}", tmp_path / f"s{number}"
         scratch.mkdir()
         state, given = None, 0

@@ -127,6 +127,7 @@ def test_a_class_that_would_lead_out_of_a_bucket(monkeypatch):
             ran(make("s3://bucket/shop"), event("../evil"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["parquet", "csv", "arrow", "jsonl"])
 def test_fields_of_any_name_come_back(form, tmp_path):
     sim = ran(ParquetOutput(tmp_path / "out", format=form), event("Odd", FIELDS))

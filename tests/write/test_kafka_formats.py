@@ -137,6 +137,7 @@ def test_protobuf_is_what_googles_library_reads():
                     assert getattr(got, field) == wanted
 
 
+@pytest.mark.slow
 def test_json_values_satisfy_their_schema(broker):
     topics = {Click: "js.clicks", Signup: "js.signups", "Odd": "js.odd"}
     with schema_registry() as registry:

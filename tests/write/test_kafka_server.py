@@ -105,7 +105,7 @@ class SlowCommit(KafkaOutput):
         super()._commit()
 
 
-KILLS = 30
+KILLS = 12
 
 
 def send(address, name, folder, *, exactly_once, resume, every=1000, timeout=60.0):
@@ -346,7 +346,7 @@ def test_a_broker_that_is_dead_for_good(server, tmp_path_factory):
 
 @pytest.mark.slow
 def test_exactly_once_through_kills(server, tmp_path):
-    """SIGKILL at 30 moments, resumed each time: consumers of committed messages see each event once."""
+    """SIGKILL at a dozen moments, resumed each time: consumers of committed messages see each event once."""
     name = "eo"
     context, rng = processes(), random.Random(1)
 

@@ -69,7 +69,7 @@ def as_in_columns(value: Any, type_: pa.DataType, *, json_text: bool, parsed: bo
     return str(value) if pa.types.is_string(type_) else value
 
 
-@settings(max_examples=25, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=16, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=models())
 def test_any_model_comes_back_equal_from_a_table(place, drawn):
     """As from files: see `test_any_model_comes_back_equal_or_is_refused_at_declaration`."""

@@ -25,7 +25,7 @@ def read(event: type[BaseEvent], data: Dataset) -> list[dict[str, Any]]:
     return [{name: getattr(each, name) for name in names} for each in events]
 
 
-@settings(max_examples=40, phases=PHASES)
+@settings(max_examples=25, phases=PHASES)
 @given(drawn=models())
 def test_any_model_comes_back_equal_or_is_refused_at_declaration(drawn):
     """Whatever a model's fields are of, and whatever their values, in every format."""

@@ -69,7 +69,7 @@ def normal(made: Any) -> Any:
     return made
 
 
-@settings(max_examples=25, phases=PHASES)  # other ones in each run, and five runs of a simulation each
+@settings(max_examples=15, phases=PHASES)  # other ones in each run, and five runs of a simulation each
 @given(cases())
 def test_every_format_gives_back_what_was_given(case):
     """A column's type follows from the annotation, and each format reads back the values that were emitted."""
@@ -188,7 +188,7 @@ class Born(BaseEvent):
     key: str = Field(faker="shortuuid", length=8)
 
 
-@settings(max_examples=40, phases=PHASES)
+@settings(max_examples=20, phases=PHASES)
 @given(cases())
 @example((record("typeddict", [LEAVES[0]]), [{"f0": 1}, {"f0": 2}]))
 def test_state_of_nested_types_is_kept_and_written(case):

@@ -67,6 +67,7 @@ def inside(tmp_path, monkeypatch):
     return tmp_path / "out"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["parquet", "jsonl"])
 @pytest.mark.parametrize("path", [".", "../out", "absolute"])
 def test_the_working_directory_is_filled_and_not_exchanged(layout, path, inside):
@@ -142,6 +143,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of ours may catch it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True], ids=["empty", "replaced"])
 def test_killed_at_any_moment_of_the_exchange(old, inside, monkeypatch):
     """It is as before or as it was to be, never a mixture that reads as whole; the next run puts it in order."""
@@ -253,6 +255,7 @@ done
 LISTED = ["events/Ping/part-00000.parquet", "manifest.json", "sessions/part-00000.parquet"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="mounting needs unshare")
 def test_mount_points(tmp_path):
     """A mounted folder is filled, of another disk or of the same; a mounted file is refused at once."""

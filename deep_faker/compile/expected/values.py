@@ -1,4 +1,4 @@
-"""What is known of a local in a walk of a table: a constant, a uniform number, a time of a race, or nothing."""
+"""What is known of a local in a walk of a table: a constant, a uniform number, a race's time, or nothing."""
 
 from __future__ import annotations
 

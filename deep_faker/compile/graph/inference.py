@@ -84,7 +84,7 @@ def closed_set(spec: FieldSpec) -> tuple[str | None, ...] | None:
     match generator.source, generator.name:
         case "faker", "random_element":
             elements = generator.arguments.get("elements")
-        case "dist", "Choice":
+        case "dist", "Choice" | "Segments":
             elements = generator.arguments["dist"].values
         case _:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from deep_faker.compile.declare_flow import FlowDeclaration
 from deep_faker.compile.graph.inference import field_type
@@ -33,19 +33,27 @@ def begin(low: Lowering, declaration: FlowDeclaration) -> None:
             low.emit(Let(field_local(name), constant(value), span))
 
 
-def handable(event: EventSpec) -> list[str]:
-    """The fields of an event that a flow can look at which it starts: numbers, times and truth."""
-    return [name for name, field in event.by_name.items() if field_type(field).kind in _PLAIN]
+def handable(event: EventSpec, keys: Collection[str]) -> list[str]:
+    """The fields of an event that a flow can look at which it starts: numbers, times and truth.
+
+    ``keys`` are those of the entities: what the key of an entity fills is known after the flows have run.
+    """
+    fields = event.by_name.items()
+    return [name for name, field in fields if field_type(field).kind in _PLAIN and name not in keys]
 
 
-def asked(names: Iterable[str], event: EventSpec, span: Span) -> list[str]:
+def asked(names: Iterable[str], event: EventSpec, keys: Collection[str], span: Span) -> list[str]:
     """The fields of an event that a flow looks at which it starts.
 
     Raises `CompileError` for one that is not handed on.
     """
     mine = [name for name in names if name in event.by_name]
     for name in mine:
-        if name not in handable(event):
+        if name in keys:
+            label = f"the flow looks at {event.name}.{name}, the key of an entity"
+            mend = "start with that entity, filter=Select(…), and read its key"
+            raise CompileError(Diagnostic("a field that is not handed on", span, label, mend))
+        if name not in handable(event, keys):
             label = f"the flow looks at {event.name}.{name}, and only numbers, times and bools are handed on"
             mend = "keep it in the state of an entity that the flow starts with: filter=Select(…)"
             raise CompileError(Diagnostic("a field that is not handed on", span, label, mend))

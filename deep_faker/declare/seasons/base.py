@@ -31,6 +31,10 @@ class Season(ABC):
     def factors(self, at: I64, begin: int) -> F64:
         """The factors at these instants, ascending; ``begin``: that of the run."""
 
+    def settles(self) -> bool:
+        """Whether it changes at some instants only, all of which `edges` gives, and then stays as it is."""
+        return False
+
     def __mul__(self, other: object) -> Product:
         """Both at once: their factors multiply."""
         return Product((*_parts(self), *_parts(other)))
@@ -57,6 +61,10 @@ class Level(Season):
         del begin, end
         return np.empty(0, np.int64)
 
+    def settles(self) -> bool:
+        """It does."""
+        return True
+
     def factors(self, at: I64, begin: int) -> F64:
         """The factor."""
         del begin
@@ -75,6 +83,10 @@ class Product(Season):
     def edges(self, begin: int, end: int) -> I64:
         """Those of all parts."""
         return np.concatenate([part.edges(begin, end) for part in self.parts])
+
+    def settles(self) -> bool:
+        """Where all parts do."""
+        return all(part.settles() for part in self.parts)
 
     def factors(self, at: I64, begin: int) -> F64:
         """What those of all parts make together."""

@@ -74,6 +74,10 @@ class Drift(Season):
         starts = self.at + self.every * np.arange(first, max((end - self.at) // self.every, first) + 1)
         return np.concatenate([starts, starts + self.width])
 
+    def settles(self) -> bool:
+        """Unless it comes again."""
+        return self.kind != "recurring"
+
     def factors(self, at: I64, begin: int) -> F64:
         """1 before, the factor after; on the way, what it is in the middle of the step."""
         del begin
@@ -151,6 +155,10 @@ class Incident(Season):
         """Its steps of coming and going."""
         del begin, end
         return np.concatenate([ramp(self.start, self.onset), ramp(self.full_until, self.recovery)])
+
+    def settles(self) -> bool:
+        """Once it is mended."""
+        return True
 
     def factors(self, at: I64, begin: int) -> F64:
         """How much of the usual there is."""

@@ -51,6 +51,10 @@ class Window(Season):
         del begin, end
         return np.array([self.start, self.end])
 
+    def settles(self) -> bool:
+        """After its end."""
+        return True
+
     def factors(self, at: I64, begin: int) -> F64:
         """The factor within, 1 outside."""
         del begin

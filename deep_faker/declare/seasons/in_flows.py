@@ -54,6 +54,12 @@ class FactorNow:
         at = np.array([(clock - EPOCH) // MICROSECOND])
         return float(in_zone(self.season, tz).factors(at, self.begin)[0])
 
+    def for_good(self) -> float | None:
+        """The factor from ``end`` on, where it does not change any more; None: it does."""
+        if not self.season.settles() or (self.season.edges(self.begin, self.end) > self.end).any():
+            return None
+        return float(self.season.factors(np.array([self.end]), self.begin)[0])
+
     def cells(self) -> tuple[dt.datetime, dt.timedelta, tuple[float, ...]] | None:
         """The factors up to ``end``: since when, of how long cells, in order; None: of too many cells."""
         changes = self.curve.since[1:].tolist()

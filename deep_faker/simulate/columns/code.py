@@ -7,14 +7,9 @@ clock, to the step's competition, or to their end.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from deep_faker.draws.mix import mix, unit
-from deep_faker.expressions import column_source
 from deep_faker.plan import (
     Apply,
     Branch,
@@ -25,7 +20,6 @@ from deep_faker.plan import (
     Early,
     Emit,
     End,
-    Expr,
     Given,
     Goto,
     Held,
@@ -45,22 +39,19 @@ from deep_faker.plan import (
 )
 from deep_faker.plan.storage import one_to_storage
 from deep_faker.simulate.columns.decision_code import DecisionCode
-from deep_faker.simulate.columns.runtime import Runtime
+from deep_faker.simulate.columns.flow_source import FlowSource
 from deep_faker.simulate.columns.source import (
     COMPLETED,
     NO_ENTITY,
-    OWN,
     Compiled,
     Exits,
-    Scope,
     Source,
     Written,
-    take,
 )
 from deep_faker.simulate.columns.wait_code import judging
 from deep_faker.simulate.columns.waiting import write_wait
 from deep_faker.simulate.failures import STALL
-from deep_faker.simulate.liveness import Block, before, can_stall, columns_of, exit_of, uses
+from deep_faker.simulate.liveness import Block, before, columns_of, exit_of, uses
 from deep_faker.spans import Span
 
 if TYPE_CHECKING:
@@ -68,35 +59,11 @@ if TYPE_CHECKING:
     from deep_faker.simulate.columns.world import World
 
 
-class FlowCode:
+class FlowCode(FlowSource):
     """Compiles the blocks of one flow against the tables of a world."""
 
     def __init__(self, world: World, exits: Exits, flow_blocks: FlowBlocks) -> None:
-        self.world, self.plan, self.texts = world, world.plan, world.plan.texts
-        self.flow, self.blocks, self.gids = flow, blocks, _ = flow_blocks
-        self.guarded = can_stall(flow)
-        self.live = {block.state: frozenset(block.live_in) for block in blocks}
-        env: dict[str, object] = {
-            "np": np,
-            "take": take,
-            "mix": mix,
-            "unit": unit,
-            "flatnonzero": np.flatnonzero,
-            "ONE": np.uint64(1),
-            "E": world,
-            "S": world.slots,
-            "R": Runtime(world, flow),
-            "end": exits.end,
-            "push": exits.push,
-            "wait": exits.wait,
-            "cut": exits.cut,
-        }
-        env |= {f"held_{entity}": held for entity, held in world.slots.held.items()}
-        self.types = flow.types
-        self.scope = Scope(flow.types, env)
-        self.constant = self.scope.constant
-        self.out = Source("")
-        self.cached: set[str] = set()
+        super().__init__(world, exits, flow_blocks)
         self.decisions = DecisionCode(self) if world.settings.decisions else None
 
     # ------------------------------------------------------------ functions
@@ -123,7 +90,7 @@ class FlowCode:
             case Branch():
                 self._branch(terminator)
             case Wait():
-                write_wait(self, terminator)
+                write_wait(self, terminator, self.decisions)
             case End(span):
                 out.add(f"end(rows__, {COMPLETED}, {span.line}, clock__, events__)")
             case Pick():
@@ -152,7 +119,7 @@ class FlowCode:
         match operation:
             case Let(target, expr):
                 out.place = (expr.span, expr)
-                self._assign(target, *self.expression(expr))
+                self.assign(target, *self.expression(expr))
                 if self.decisions is not None:
                     self.decisions.let(operation)
             case Draw(function=function):
@@ -167,9 +134,9 @@ class FlowCode:
             case Need(handle):
                 self._missing([f"{handle} < 0"], operation.span, live)
             case Clock(target):
-                self._assign(target, "clock__", None, Type("datetime"))
+                self.assign(target, "clock__", None, Type("datetime"))
             case Session(target):
-                self._assign(target, "R.session(number__)", None, Type("str"))
+                self.assign(target, "R.session(number__)", None, Type("str"))
             case Count():
                 out.add("action__ = action__ + 1")
                 if self.guarded:
@@ -186,7 +153,7 @@ class FlowCode:
             case Early(target, event, name):
                 type_ = self.world.fields.early_type(event, name)
                 out.add(f"value__, null__ = R.early({event!r}, {name!r}, number__, action__, clock__)")
-                self._assign(target, "value__", "null__" if type_.optional else None, type_)
+                self.assign(target, "value__", "null__" if type_.optional else None, type_)
             case Apply(changes):
                 self._missing_changes(changes, operation.span, live, newborn=None)
                 self._changes(changes, is_event=False, newborn=None)
@@ -203,31 +170,6 @@ class FlowCode:
             case Release(entity):
                 out.add(f"R.let_go({entity!r}, rows__)")
                 self.cached.discard(f"{entity}__held")
-
-    def _assign(self, target: str, value: str, nulls: str | None, have: Type) -> None:
-        """``target`` = the value, in the storage of the local's type."""
-        want = self.types[target]
-        if have == want:
-            self.out.add(f"{target} = {value}")
-            if want.optional:
-                self.out.add(f"{target}__null = {nulls}")
-            return
-        types = f"{self.constant(have, 'type')}, {self.constant(want, 'type')}"
-        mask = f"{target}__null" if want.optional else "_"
-        self.out.add(f"{target}, {mask} = R.recast({value}, {nulls}, {types})")
-
-    def expression(self, expr: Expr) -> tuple[str, str | None, Type]:
-        """Source of an expression's value and mask, after the lines that it needs."""
-        source = column_source(expr, self.types, self.texts, f"x{self.scope.count()}__")
-        lines, value, nulls = list(source.lines), source.value, source.nulls
-        for name, thing in source.env.items():
-            if self.scope.env.setdefault(name, thing) is not thing:
-                fresh = self.constant(thing)
-                lines = [re.sub(rf"\b{name}\b", fresh, line) for line in lines]
-                value = re.sub(rf"\b{name}\b", fresh, value)
-                nulls = None if nulls is None else re.sub(rf"\b{name}\b", fresh, nulls)
-        self.out.add(*lines)
-        return value, nulls, expr.type
 
     def _draw(self, operation: Draw) -> None:
         out = self.out
@@ -266,7 +208,7 @@ class FlowCode:
         type_ = table.types[name]
         if table.start_view and not operation.current and name in table.changing:
             out.add(f"value__, null__ = R.view({entity!r}, {name!r}, {operation.handle}, number__, rows__)")
-            self._assign(operation.target, "value__", "null__" if type_.optional else None, type_)
+            self.assign(operation.target, "value__", "null__" if type_.optional else None, type_)
             return
         live = self.constant(table.live[name], "live")
         nulls = (
@@ -274,7 +216,7 @@ class FlowCode:
             if type_.optional
             else None
         )
-        self._assign(operation.target, f"take({live}.a, {operation.handle})", nulls, type_)
+        self.assign(operation.target, f"take({live}.a, {operation.handle})", nulls, type_)
 
     # ------------------------------------------------------------ what needs an entity
 
@@ -387,15 +329,6 @@ class FlowCode:
 
     # ------------------------------------------------------------ terminators
 
-    def _batch(self, state: int, rows: str | None) -> str:
-        """The tuple of a batch that goes on at ``state``: all rows, or those at the places ``rows``."""
-        names = ["rows__", *columns_of(sorted(self.live[state]), self.types)]
-        parts = names if rows is None else [f"take({name}, {rows})" for name in names]
-        return f"({', '.join(parts)},)"
-
-    def push(self, state: int, rows: str | None) -> None:
-        self.out.add(f"push({self.gids[state]}, {self._batch(state, rows)})")
-
     def _branch(self, terminator: Branch) -> None:
         out = self.out
         out.add(f"at__ = flatnonzero({terminator.test})", "if not len(at__):")
@@ -412,12 +345,6 @@ class FlowCode:
         out.add(f"at__ = flatnonzero(~{terminator.test})")
         self.push(terminator.other, "at__")
         out.indent -= 1
-
-    def column(self, name: str) -> str:
-        slots = self.world.slots
-        if name in OWN:
-            return f"S.{OWN[name]}"
-        return self.constant(slots.local(self.flow.number, name, self.plan), "column")
 
     def _pick(self, block: Block, terminator: Pick) -> tuple[str, ...]:
         """The batch waits; ``k__`` is that of the pick, and the next state gets the one after it."""

@@ -10,16 +10,16 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_faker.plan import Array, DecisionRows, Draw, Expr, FlowTable, Let, Type, Wait
-from deep_faker.simulate.arrays import I64, joined
+from deep_faker.plan import Array, Draw, Expr, FlowTable, Let, Type, Wait
+from deep_faker.simulate.arrays import I64
+from deep_faker.simulate.columns.decision_log import DecisionLog
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.code import FlowCode
+    from deep_faker.simulate.columns.flow_source import FlowSource
     from deep_faker.simulate.columns.world import World
     from deep_faker.spans import Span
 
@@ -29,35 +29,10 @@ _REACHED = re.compile(r"0( \+ int\(\w+ >= [\d.e+-]+\))+")  # how ``random.choice
 _EDGE = re.compile(r">= ([\d.e+-]+)\)")
 
 
-@dataclass
-class DecisionLog:
-    """The decisions of one place of a flow: batches of (turn, flow, clock, chance, taken)."""
-
-    kind: str
-    table: int
-    line: int
-    options: tuple[str, ...] | None
-    chances: tuple[float, ...] | None
-    batches: list[tuple[Array, ...]] = field(default_factory=list)
-
-    def keep(self, first: int, after: int) -> None:
-        """Those of flows before ``first`` and before the instant ``after`` only: the others have not been."""
-        kept = [(batch, (batch[1] < first) & (batch[2] < after)) for batch in self.batches]
-        self.batches[:] = [tuple(column[rows] for column in batch) for batch, rows in kept if rows.any()]
-
-    def take(self) -> DecisionRows | None:
-        """All since the last call."""
-        if not self.batches:
-            return None
-        columns = [joined(parts) for parts in zip(*self.batches, strict=True)]
-        self.batches.clear()  # the same list: generated code holds on to it
-        return DecisionRows(self.kind, self.table, self.line, self.options, self.chances, *columns)
-
-
 class DecisionCode:
     """Writes the lines that log the decisions of one flow."""
 
-    def __init__(self, code: FlowCode) -> None:
+    def __init__(self, code: FlowSource) -> None:
         self.code, self.flow = code, code.flow
         self._draws = drawn(code.flow)
         code.scope.env["decided"] = logger(code.world)

@@ -92,6 +92,7 @@ class LiveWorld(LiveFlows):
     def _goes_on(self, running: Running, request: Request) -> bool:
         """Whether a flow waits for nobody: its clock is within the step, or it is cut and goes on in it."""
         if isinstance(request, Ended) and request.goes_on:
+            self.world.slots.waited.a[running.row] = running.flow.waited  # in a queue, up to the end
             self.late.cut(np.array([running.row]), request.line, np.array([running.flow.events]))
             return True
         return isinstance(request, Parked) and request.clock < self.world.t1

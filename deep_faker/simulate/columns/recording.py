@@ -12,7 +12,7 @@ from deep_faker.plan.storage import from_python
 from deep_faker.simulate.arrays import EMPTY, I64, joined
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.decision_code import DecisionLog
+    from deep_faker.simulate.columns.decision_log import DecisionLog
 
 # flow, action, clock, values by field, entity numbers by field
 LiveRow = tuple[int, int, int, "dict[str, object]", "dict[str, int]"]

@@ -10,10 +10,11 @@ from deep_faker.simulate.columns.wait_code import wait_source
 from deep_faker.simulate.liveness import columns_of
 
 if TYPE_CHECKING:
-    from deep_faker.simulate.columns.code import FlowCode
+    from deep_faker.simulate.columns.decision_code import DecisionCode
+    from deep_faker.simulate.columns.flow_source import FlowSource
 
 
-def write_wait(code: FlowCode, terminator: Wait) -> None:
+def write_wait(code: FlowSource, terminator: Wait, decisions: DecisionCode | None) -> None:
     """Write a wait, what it may decay to, and what goes on at once as it ends within the step."""
     out, settings = code.out, code.plan.settings
     dead = code.world.places.end_gid(code.flow, terminator, DECAYED)
@@ -27,8 +28,8 @@ def write_wait(code: FlowCode, terminator: Wait) -> None:
     if not certain:
         key = code.world.draws.key("decay")
         out.add(f"dead__ = unit(mix({key}, number__, action__.view(np.uint64))) < rate__")
-        if code.decisions is not None:
-            code.decisions.decay(terminator)
+        if decisions is not None:
+            decisions.decay(terminator)
         out.add(f"state__ = np.where(dead__, np.uint16({dead}), np.uint16({following}))")
     else:
         out.add(f"state__ = {following}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from deep_faker.declare.actions import Select
 from deep_faker.declare.schema import EntitySpec
@@ -15,15 +14,13 @@ from deep_faker.draws.mix import mix1
 from deep_faker.plan.storage import EPOCH
 from deep_faker.simulate.failures import not_held
 from deep_faker.simulate.live.requests import FlowState, conditions_of
-
-if TYPE_CHECKING:
-    from deep_faker.simulate.live.flows import LiveRuntime
+from deep_faker.simulate.live.run_draws import RunDraws
 
 
 class Answers(FlowState):
     """A part of `deep_faker.declare.context.RunningFlow`."""
 
-    runtime: LiveRuntime
+    runtime: RunDraws
 
     @property
     def session_id(self) -> str:
@@ -73,7 +70,7 @@ class Answers(FlowState):
 
     def drawn(self, distribution: Distribution) -> object:
         """A value of a distribution."""
-        return drawn(self.runtime.draw(), distribution)
+        return drawn(self.draw(), distribution)
 
     def factor(self, season: Season, tz: str | None) -> float:
         """The factor of a season at the flow's clock."""

@@ -26,10 +26,8 @@ from deep_faker.declare.actions import (
     nobody_of,
     retired,
 )
-from deep_faker.declare.context import EntityView, FlowContext, made
+from deep_faker.declare.context import EntityView, FlowContext, Picked, made
 from deep_faker.declare.schema import EntitySpec, entity_spec, event_spec
-from deep_faker.declare.seasons import Season
-from deep_faker.declare.seasons.in_flows import FactorNow
 from deep_faker.draws.mix import Draws, mix1, unit1
 from deep_faker.errors import RunError
 from deep_faker.plan import FieldDraws, FlowTable, Plan
@@ -63,12 +61,12 @@ from deep_faker.simulate.live.rebuilt import Patcher
 from deep_faker.simulate.live.requests import (
     ChangeNow,
     Ended,
-    Filters,
     Parked,
     Request,
     Saving,
     World,
 )
+from deep_faker.simulate.live.run_draws import RunDraws
 from deep_faker.simulate.live.selecting import listed, picking, queued
 from deep_faker.simulate.live.sites import Sites
 from deep_faker.simulate.live.source_lines import end_line, line_span, user_frame, user_span, yield_place
@@ -80,21 +78,18 @@ _Action = NewEvent | PendingEvent | AddDecay | Select | SetState | PendingChange
 _ACTIONS = (NewEvent, PendingEvent, AddDecay, Select, SetState, PendingChanges, Release, Retire)
 
 
-class LiveRuntime:
+class LiveRuntime(RunDraws):
     """The rebuilt flow functions of one run, and the flow among them that is running now."""
 
     def __init__(self, plan: Plan, draws: Draws, fields: FieldDraws, sites: Sites | None = None) -> None:
-        self.plan, self.draws, self.fields = plan, draws, fields
+        super().__init__(plan, draws)
+        self.fields = fields
         self.sites = Sites(plan) if sites is None else sites
         self.current: LiveFlow | None = None
         self.patcher = Patcher(self, LaterActions())
-        self.random_key, self.select_key = draws.key("random"), draws.key("select")
-        self.decay_key, self.session_key = draws.key("decay"), draws.id_key("sid")
         self._functions: dict[int, Callable[..., object]] = {}
-        self.filters = Filters(plan)
         self.starting = {flow.on.event for flow in plan.flows if flow.on is not None}
         self._workers: list[Worker] = []
-        self._factors: dict[int, FactorNow] = {}
         self.entity_names = {
             name: {plan.entities[name].spec.primary_key, "get_primary_key", *plan.entities[name].spec.by_name}
             for name in plan.entities
@@ -110,16 +105,7 @@ class LiveRuntime:
 
     def draw(self) -> int:
         """The running flow's next draw, for `random` and its like."""
-        flow = self.running()
-        flow.k += 1
-        return mix1(self.random_key, flow.number, flow.k - 1)
-
-    def factor(self, season: Season) -> FactorNow:
-        """The factors of a season in this run."""
-        if id(season) not in self._factors:  # by identity, which is held: seasons need not have a hash
-            settings = self.plan.settings
-            self._factors[id(season)] = FactorNow(season, settings.start, settings.last)
-        return self._factors[id(season)]
+        return self.running().draw()
 
     def turn(self) -> None:
         """One more turn of a loop in the running flow."""
@@ -312,13 +298,14 @@ class LiveFlow(Answers):
 
     def _perform(self, action: _Action) -> Steps[object]:
         if isinstance(action, Select) and action.n is not None:
-            return (yield from listed(self, action, action.n))
+            found = yield from listed(self, action, action.n)
+            return Picked(self, entity_spec(action.entity), found)
         if isinstance(action, (NewEvent, PendingEvent)):
             yield from self._emit(action)
         elif isinstance(action, AddDecay):
             yield from self._wait(action)
         elif isinstance(action, Select):
-            yield from queued(self, action)
+            yield from queued(self, partial(self.passes, queue=True), action)
         elif isinstance(action, Release):
             name = entity_spec(action.entity).name
             if name in dict(self.world.slots(self)):

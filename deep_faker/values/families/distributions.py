@@ -27,6 +27,7 @@ from deep_faker.draws.ids import action_counter, action_counter1
 from deep_faker.draws.mix import I64, U64, below, unit
 from deep_faker.errors import DeclarationError, Diagnostic
 from deep_faker.expressions.runtime import round_to
+from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps
 from deep_faker.values.base import Drawn, Place, Rows, Values
 from deep_faker.values.choices import Elements
@@ -76,7 +77,7 @@ class Numbers(Values):
 
     def column(self, rows: Rows) -> pa.Array:
         values = variates(self._family, self._params, self._draw(rows))
-        return pa.array(values if self._digits is None else round_to(values, self._digits))
+        return arrow.numbers(values if self._digits is None else round_to(values, self._digits))
 
     def one(self, flow: int, action: int, clock: int) -> float:
         value: float = variate1(self._family, self._params, self._draw1(flow, action))
@@ -121,7 +122,7 @@ class Counting(Values):
     def unique(self, counter: U64) -> pa.Array:
         if len(counter):
             self._check_space(int(counter.max()))
-        return pa.array(counter.astype(np.int64) * self._step + self._start)
+        return arrow.numbers(counter.astype(np.int64) * self._step + self._start)
 
     def unique_one(self, counter: int) -> int:
         self._check_space(counter)
@@ -143,9 +144,9 @@ class FrameRows(Values):
     def column(self, rows: Rows) -> pa.Array:
         index = self._index(self._draw(rows))
         if isinstance(self._arrow, pa.DictionaryArray):
-            codes = self._arrow.indices.take(pa.array(index))
+            codes = self._arrow.indices.take(arrow.numbers(index))
             return pa.DictionaryArray.from_arrays(codes, self._arrow.dictionary, safe=False)
-        return self._arrow.take(pa.array(index))
+        return self._arrow.take(arrow.numbers(index))
 
     def one(self, flow: int, action: int, clock: int) -> object:
         u = np.array([self._draw1(flow, action)], np.uint64)

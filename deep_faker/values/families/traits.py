@@ -18,6 +18,7 @@ from deep_faker.draws.distributions.segments import Segments
 from deep_faker.draws.exact import normal_from_unit
 from deep_faker.draws.mix import F64, open_unit
 from deep_faker.expressions.runtime import round_to
+from deep_faker.plan import arrow
 from deep_faker.plan.recipes import Steps, Word
 from deep_faker.values.base import Drawn, Place, Rows, Values, plain
 from deep_faker.values.choices import Elements
@@ -54,7 +55,7 @@ class Correlate(Values):
             score = normal_from_unit(open_unit(self._draw(rows, key))) * weight
             z = score if number == 0 else z + score
         values = value_at(self._margin, z)
-        return pa.array(values if self._digits is None else round_to(values, self._digits))
+        return arrow.numbers(values if self._digits is None else round_to(values, self._digits))
 
     def recipe(self, steps: Steps) -> Drawn:
         scores = [

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
@@ -298,6 +299,7 @@ def versions() -> dict[str, str]:
     return out
 
 
+@cache  # a distribution's metadata are a file that is parsed anew each time: 1 ms, several times a run
 def _version(package: str) -> str:
     if package == "deep-faker":
         from deep_faker._version import __version__

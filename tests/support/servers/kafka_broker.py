@@ -72,6 +72,10 @@ def _fetch(folder: Path) -> None:
                 raise
 
 
+# A broker of a test lives for seconds: the second compiler and threads that collect in parallel cost it 5 CPU s for 3.
+QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
+
 class KafkaBroker:
     """One broker that is its own controller. `start` may follow `kill`: its data stays."""
 
@@ -123,14 +127,14 @@ class KafkaBroker:
 
     def run(self, main: str, *arguments: str, timeout: float = 300) -> str:
         """The output of one of Kafka's own tools."""
-        command = [self.java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", self.classes, main, *arguments]
+        command = [self.java, "-Xmx256m", *QUICK, "-cp", self.classes, main, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout)
         return done.stdout
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [self.java, "-Xmx512m", "-cp", self.classes, "kafka.Kafka", str(self.properties)],
+                [self.java, "-Xmx512m", *QUICK, "-cp", self.classes, "kafka.Kafka", str(self.properties)],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
