@@ -12,7 +12,7 @@ import polars as pl
 
 from deep_faker.compile.expected.visits import PerSession, per_session
 from deep_faker.errors import Diagnostic, SettingsError
-from deep_faker.plan import FlowTable, Plan, Wait
+from deep_faker.plan import FlowTable, Pick, Plan, Wait
 from deep_faker.spans import caller_span
 
 Bounds = tuple[float, float]
@@ -152,7 +152,7 @@ def _sessions(plan: Plan, flow: FlowTable) -> Bounds:
         nothing = flow.arrives is None and flow.weight == 0
         return 0.0, 0.0 if nothing else math.inf
     most = rate.expected(settings.start, settings.end)
-    waits = any(isinstance(state.terminator, Wait) for state in flow.states) or flow.live is not None
+    waits = any(isinstance(state.terminator, (Pick, Wait)) for state in flow.states) or flow.live is not None
     if flow.starts or settings.n_flows is not None or (settings.on_end == "cut" and waits):
         return 0.0, most  # some are turned away, or cut
     return most / rate.cluster, most

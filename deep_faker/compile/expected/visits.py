@@ -11,7 +11,7 @@ from deep_faker.draws.mix import F64
 from deep_faker.plan import FlowTable, Plan
 from deep_faker.spans import Span
 
-_ROUNDS = 3_000  # of sweeps towards a bound; what still grows then has none
+_ROUNDS = 1_000  # of sweeps towards a bound; what still grows then has none
 
 
 @dataclass(frozen=True)
