@@ -51,6 +51,8 @@ E_FLAGS, E_TAKEN, E_HOLDER, E_TOUCHED, E_FIRST = range(5)
 AVAILABLE, PUBLISHED = 1, 2  # bits of E_FLAGS
 # of types whose changes are written down: the step of the list, its last entry, whether somebody shared it
 L_STEP, L_LAST, L_SHARED, L_SIZE = range(4)
+# rows are multiples of half a line of the cache, and the first begins one: none lies on a line more than it must
+ROW, LINE = 4, 8
 BIRTH = 4  # words of a birth, in an array of their own: flow, action, site, clock
 
 # ---------------------------------------------------------------- an entity type

@@ -364,7 +364,7 @@ class Memory:
         old = int(words[layout.T_CAPACITY])
         capacity = max(need, old + min(old, 1 << 20), _FIRST_ENTITIES)
         for arrays, width in ((self.rows, rows.stride), (self.births, layout.BIRTH)):
-            new = np.zeros(capacity * width, np.int64)
+            new = _from_a_line(capacity * width)
             new[: old * width] = arrays[e][: old * width]
             arrays[e] = self.kept(new)
         words[layout.T_ROWS], words[layout.T_BIRTHS] = self.rows[e].ctypes.data, self.births[e].ctypes.data
@@ -420,3 +420,10 @@ class Memory:
             out.append(int(nodes[2 * node]))
             node = int(nodes[2 * node + 1])
         return out[::-1]
+
+
+def _from_a_line(words: int) -> I64:
+    """So many zeros, the first of which begins a line of the cache."""
+    room = np.zeros(words + layout.LINE - 1, np.int64)
+    first = -(room.ctypes.data // 8) % layout.LINE
+    return room[first : first + words]

@@ -260,8 +260,8 @@ class WorldRows:
         for column in entity.columns:
             if not column.lazy:
                 offset = self._state(rows, column, offset, words)
-        rows.stride = offset
-        rows.defaults = [words.get(i, 0) for i in range(offset)]
+        rows.stride = -(-offset // layout.ROW) * layout.ROW
+        rows.defaults = [words.get(i, 0) for i in range(rows.stride)]
         return rows
 
     def _state(self, rows: EntityRows, column: StateColumn, offset: int, words: dict[int, int]) -> int:

@@ -31,6 +31,8 @@ from deep_faker.simulate.native.layout import *
 from deep_faker.simulate.native.words import FIRST, SESSION, SHIFT
 from deep_faker.times import LATEST
 
+TOGETHER = 8  # flows that are looked at ahead of their turn
+
 
 @jit
 def next_pick(slot: Words, hint: int, P: Words) -> int:
@@ -51,33 +53,45 @@ def next_pick(slot: Words, hint: int, P: Words) -> int:
 
 
 @jit
-def look_ahead(number: int, P: Words) -> None:
-    """Have brought near what the next flows of the work read: their slots, then what they hold and pick."""
-    G, links, hints = pi64(P[B_GLOBALS]), pi64(P[B_LINKS]), pi64(P[B_HINTS])
-    if number < 0:
-        return
-    words = G[G_SLOT_WORDS]
-    second = links[number * N_SIZE + N_NEXT]
-    if second >= 0:
-        third = links[second * N_SIZE + N_NEXT]
-        if third >= 0:
-            address = P[B_SLOTS] + 8 * third * words
-            for line in range(0, 8 * words, 64):
-                prefetch(address + line)
-        following = pi64(P[B_SLOTS] + 8 * second * words)
-        picked = next_pick(following, hints[following[S_PC]], P)
+def look_ahead(number: int, P: Words) -> int:
+    """Have brought near what the next flows of the work read: what they hold and pick.
+
+    For several flows at a time, and each kind in a loop of its own: to find out where a page is takes as
+    long as to fetch a line of it, and what asks for a line waits for that. Those that follow closely wait
+    together. The flow after them is given back.
+    """
+    G, links, hints, types = pi64(P[B_GLOBALS]), pi64(P[B_LINKS]), pi64(P[B_HINTS]), pi64(P[B_TYPES])
+    words, at = 8 * G[G_SLOT_WORDS], number
+    for _ in range(TOGETHER):
+        if at < 0:
+            break
+        slot = pi64(P[B_SLOTS] + at * words)
+        for e in range(G[G_TYPES]):
+            held = slot[S_HELD + e]
+            if held >= 0:
+                bring_row(e << 40 | held >> 1, types)
+        at = links[at * N_SIZE + N_NEXT]
+    at = number
+    for _ in range(TOGETHER):
+        if at < 0:
+            break
+        slot = pi64(P[B_SLOTS] + at * words)
+        picked = next_pick(slot, hints[slot[S_PC]], P)
         if picked != 0:
             prefetch(picked)
-    slot, types = pi64(P[B_SLOTS] + 8 * number * words), pi64(P[B_TYPES])
-    hint = hints[slot[S_PC]]
-    picked = next_pick(slot, hint, P)
-    if picked != 0:
-        e = pi64(P[B_FILTERS])[(hint >> HINT) * F_SIZE + F_TYPE]
-        bring_row(e << 40 | pi64(picked)[0], types)
-    for e in range(G[G_TYPES]):
-        held = slot[S_HELD + e]
-        if held >= 0:
-            bring_row(e << 40 | held >> 1, types)
+        at = links[at * N_SIZE + N_NEXT]
+    following, at = at, number
+    for _ in range(TOGETHER):
+        if at < 0:
+            break
+        slot = pi64(P[B_SLOTS] + at * words)
+        hint = hints[slot[S_PC]]
+        picked = next_pick(slot, hint, P)
+        if picked != 0:
+            e = pi64(P[B_FILTERS])[(hint >> HINT) * F_SIZE + F_TYPE]
+            bring_row(e << 40 | pi64(picked)[0], types)
+        at = links[at * N_SIZE + N_NEXT]
+    return following
 
 
 @jit
@@ -89,6 +103,7 @@ def flows(P: Words) -> int:
     random, select = keys[G[G_KEY_RANDOM]], keys[G[G_KEY_SELECT]]
     registers, words = G[G_REGISTERS], G[G_SLOT_WORDS]
     first_local = S_HELD + G[G_TYPES]
+    near, far = 0, I(-1)
     while True:
         if G[G_READY] > 0:  # they were put aside
             record = pi64(P[B_READY] + 8 * (G[G_READY] - 1) * (A_FIRST + registers))
@@ -107,8 +122,14 @@ def flows(P: Words) -> int:
             if no_room(number, P):
                 return ROOM
             slot = pi64(P[B_SLOTS] + 8 * number * words)
+            if near == 0:
+                far, near = look_ahead(number, P), TOGETHER
+            near -= 1
+            if far >= 0:  # its slot is read when these are done
+                for line in range(0, 8 * words, 64):
+                    prefetch(P[B_SLOTS] + 8 * far * words + line)
+                far = links[far * N_SIZE + N_NEXT]
             G[G_WORK] = links[number * N_SIZE + N_NEXT]
-            look_ahead(G[G_WORK], P)
             pc, turns, wait = slot[S_PC], I(0), I(0)
             stored = table[slot[S_FLOW] * FLOW_WORDS + 1]
             for i in range(stored):
@@ -262,6 +283,7 @@ def flows(P: Words) -> int:
                     break
                 if how == 1:
                     pc = C[pc + 5]
+                    began, drawn = pc, slot[S_DRAWS]  # as for a flow that waits here
                 else:
                     outcome, line = I(DECAYED), C[pc + 3]
             elif (

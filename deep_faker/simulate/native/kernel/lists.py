@@ -79,7 +79,7 @@ from deep_faker.simulate.native.layout import (
 
 Words = Any  # a pointer to words; numba knows its type
 _INFINITE = float("inf")
-_AHEAD, _RING = 8, 16
+_AHEAD, _RING = 12, 16
 _EXPECTED = 2  # members of a list that most steps ask for
 
 
@@ -205,12 +205,17 @@ def look_up(f: int, places: int, P: Words) -> None:
         order(f, P)
     e, ahead = FT[f * F_SIZE + F_TYPE], FT[f * F_SIZE + F_AHEAD]
     rows, stride = types[e * T_SIZE + T_ROWS], types[e * T_SIZE + T_STRIDE]
-    while ahead < min(places, n):
-        number = members[ordered_place(keys, ahead, n)]
-        ring[ahead & (_RING - 1)] = number
+    last = min(places, n)
+    for at in range(ahead, last):
+        place = ordered_place(keys, at, n)
+        ring[at & (_RING - 1)] = place
+        prefetch(FT[f * F_SIZE + F_MEMBERS] + 8 * place)
+    for at in range(ahead, last):
+        number = members[ring[at & (_RING - 1)]]
+        ring[at & (_RING - 1)] = number
         prefetch(rows + 8 * number * stride)
-        ahead += 1
-    FT[f * F_SIZE + F_AHEAD] = ahead
+        prefetch(rows + 8 * number * stride + 64)
+    FT[f * F_SIZE + F_AHEAD] = max(ahead, last)
 
 
 @jit
@@ -227,9 +232,12 @@ def offered(f: int, at: int, P: Words) -> int:
     """The member at a place of the step's keyed order; places are asked for in that order.
 
     Those of the next places are looked up before they are asked for, so that their rows are near by then: few
-    at first, as most steps of a world with few flows ask for one or two.
+    at first, as most steps of a world with few flows ask for one or two; then several together, as
+    `flows.look_ahead` does.
     """
-    look_up(f, at + min(_AHEAD, at + 2), P)
+    FT = pi64(P[B_FILTERS])
+    if FT[f * F_SIZE + F_ORDERED] == 0 or FT[f * F_SIZE + F_AHEAD] < at + 2:
+        look_up(f, at + min(_AHEAD, at + 2), P)
     return pi64(P[B_PERMUTATION] + 8 * (f * PERM + RING))[at & (_RING - 1)]
 
 
@@ -376,6 +384,7 @@ def relist(f: int, leave: Words, leaving: int, enter: Words, entering: int, P: W
             row = pi64(rows + 8 * leave[i] * stride)
             if row[position] < n:
                 holes[found] = row[position]
+                prefetch(FT[base + F_MEMBERS] + 8 * row[position])
                 found += 1
             row[position] = -1
         sort_words(holes, found)

@@ -48,6 +48,8 @@ def settle_shared(P: Words) -> int:
         if is_short(B_VERSIONS, G[G_VERSIONS] + count * (V_FIRST + longest), P):
             return ROOM
     for i in range(count):
+        if i + 8 < count:
+            bring_row(log[(i + 8) * CH_SIZE + CH_ENTITY], types)
         packed = log[i * CH_SIZE + CH_ENTITY]
         row = pi64(row_of(packed, types))
         linked = types[(packed >> 40) * T_SIZE + T_LOG]
