@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deep_faker.batching import LOADING, Batched
+from deep_faker.calibrating import Calibrated
 from deep_faker.comparing import Compared
 from deep_faker.declare.checks import MOST_FLOWS, check_progress, counts, flag, one_of, whole
 from deep_faker.declare.defects import Defects, check_defects, checked_defects
@@ -43,7 +44,7 @@ SETTINGS = ("duration", "start_time", "time_step", "n_flows", "random_seed", "in
 _MEANT = {"seed": "random_seed", "start": "start_time", "step": "time_step", "end": "duration"}
 
 
-class Simulation(Batched, Delivered, Declared, Compared):
+class Simulation(Batched, Delivered, Declared, Calibrated, Compared):
     """A world of entities in which flows run and emit events.
 
     ``duration`` bounds when flows start and ``time_step`` is the resolution at which flows see each

@@ -32,6 +32,8 @@ ROOMS = [
         "actions",
         "base",
         "batching",
+        "calibrating",
+        "calibration",
         "comparing",
         "declaring",
         "dataset",
@@ -57,7 +59,7 @@ SEPARATE = ROOMS[6]
 # Within a room its folders have an order too, and those at one place of it know nothing of each other. What lies in
 # none of them may be used by all, and use all.
 WITHIN = {
-    "compile": [{"read", "explain"}, {"graph"}, {"lower"}],
+    "compile": [{"read", "explain", "expected"}, {"graph"}, {"lower"}],
     "simulate": [{"live"}, {"columns", "reference"}, {"native"}],
     "simulate/native": [{"kernel", "machine"}, {"lower"}],
     "values": [{"text"}, {"library"}, {"explore"}, {"compose"}, {"families"}],

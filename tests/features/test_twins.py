@@ -1,4 +1,4 @@
-"""P14: worlds that share all draws, and what a parameter does in them."""
+"""P15: worlds that share all draws, and what a parameter does in them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def shop(**settings) -> Simulation:
     return sim
 
 
-def test_p14_what_is_unrelated_stays_as_it_was():
+def test_p15_what_is_unrelated_stays_as_it_was():
     """Of four worlds that differ in a flow, the rows of the other flow are the same, field by field."""
     worlds = shop().twins(NONE, SALE, {"discount": 0.3}, {"discount": 0.7})
     views = [world[Viewed].drop("sys__order") for world in worlds]
@@ -82,7 +82,7 @@ def test_p14_what_is_unrelated_stays_as_it_was():
     assert not other[Viewed].drop("sys__order").equals(views[0])
 
 
-def test_p14_effects_are_those_of_each_entity():
+def test_p15_effects_are_those_of_each_entity():
     """Both worlds beside each other; the difference is what plain sums of the two give."""
     twins = shop().twins(NONE, SALE, history=True)
     measures = {
@@ -108,7 +108,7 @@ def test_p14_effects_are_those_of_each_entity():
     assert row["paired_error"] < row["apart_error"] / 2
 
 
-def test_p14_of_more_than_two_each_is_held_against_the_first():
+def test_p15_of_more_than_two_each_is_held_against_the_first():
     """A world that is the first again has no effect: the negative of the tests above."""
     frame = shop().twins(NONE, SALE, NONE).effects(User, {"n": Count(Bought)})
     assert frame.columns == ["user_id", "n_0", "n_1", "n_2", "n_effect_1", "n_effect_2"]
@@ -116,7 +116,7 @@ def test_p14_of_more_than_two_each_is_held_against_the_first():
     assert frame["n_effect_1"].sum() > 0
 
 
-def test_p14_an_entity_is_another_where_it_was_born_at_another_time():
+def test_p15_an_entity_is_another_where_it_was_born_at_another_time():
     """Keys are counters: the first of those born in two worlds need not be the same."""
     sim = shop(initial_entities={User: 2}, params=NONE | {"views": 60, "joins": 20})
 
@@ -131,7 +131,7 @@ def test_p14_an_entity_is_another_where_it_was_born_at_another_time():
     assert frame.filter(pl.col("n_0").is_null() | pl.col("n_1").is_null())["n_effect"].is_null().all()
 
 
-def test_p14_an_effect_needs_a_tenth_of_the_runs():
+def test_p15_an_effect_needs_a_tenth_of_the_runs():
     """The variance of an estimate from twins is below a tenth of that from worlds of two seeds."""
     sim, sale = shop(duration="5h"), {"discount": 0.03}
     rows = sim.sweep(seeds=range(30), params=[NONE, sale], measure=lambda ds: ds[Bought]["price"].sum())
@@ -146,7 +146,7 @@ def test_p14_an_effect_needs_a_tenth_of_the_runs():
     assert apart / variance(b - a for a, b in zip(control, moved, strict=True)) < 3
 
 
-def test_p14_a_sweep_is_the_runs_one_by_one():
+def test_p15_a_sweep_is_the_runs_one_by_one():
     """Whoever makes them, in whichever order: each is what `collect` gives."""
     sim = shop(duration="1h")
     sweep = sim.sweep(seeds=[5, 6], params=[NONE, SALE], workers=2)
