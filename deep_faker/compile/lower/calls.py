@@ -262,6 +262,12 @@ def _declared(low: Lowering, cls: type, node: ast.Call) -> Value:
     """A distribution or `Now`; only distributions may have parameters that the flow computes."""
     args, kwargs = arguments_of(low, node)
     values = [*args, *kwargs.values()]
+    signature = inspect.signature(cls)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        mend = f"{cls.__name__} takes {', '.join(signature.parameters)}"
+        raise low.wrong(node, f"wrong parameters of {cls.__name__}", str(error), mend) from None
     if not all(isinstance(value, Const) for value in values):
         return _spread(low, cls, args, kwargs, node)
     with declaring(low.span(node)):
