@@ -106,11 +106,11 @@ class Family:
     distributions. ``recipe`` is ``array`` once more in the steps of a
     `plan.recipes.Word`, for values that flows read early; None where others have that.
 
-    ``typical`` is a value in the middle, ``longest`` what a parameter may be where the longest wait is the
-    number that it is given. ``is_plain`` says of parameters within their bounds, by column, whether they
-    surely make a distribution. ``written`` is how `explain()` shows parameters, … where the flow computes.
-    ``wrong_wait`` says what of one can be no waiting time, beyond what ``parameters`` say. ``is_monotone``:
-    a greater draw never gives a smaller value, or never a greater one.
+    ``typical`` is a value in the middle. ``longest`` gives, of the longest wait that there may be, the
+    greatest value that a computed parameter may have. ``is_plain`` says of parameters within their bounds, by
+    column, whether they surely make a distribution. ``written`` is how `explain()` shows parameters, … where
+    the flow computes. ``wrong_wait`` says what of one can be no waiting time, beyond what ``parameters`` say.
+    ``is_monotone``: a greater draw never gives a smaller value, or never a greater one.
     """
 
     make: type[Any]
