@@ -10,7 +10,6 @@ import random
 from functools import cache
 
 import numpy as np
-import polars as pl
 import pytest
 
 from deep_faker import (
@@ -26,8 +25,8 @@ from deep_faker import (
     StateField,
 )
 from deep_faker.features import Age, Count, Happens, Mean, State, TimeSince
-from deep_faker.features.told import matrix
 from deep_faker.oracle import Probe
+from tests.support.logistic import model_of
 
 WORLDS = 20
 AT = "2024-01-08"
@@ -96,24 +95,6 @@ def features(rng: random.Random) -> dict[str, object]:
         "age": State("age"),
     }
     return {name: fair[name] for name in rng.sample(list(fair), 4)} | {"left": State("left")}
-
-
-def model_of(train: pl.DataFrame):
-    """A logistic regression, by Newton's method."""
-
-    def design(rows: pl.DataFrame) -> np.ndarray:
-        x = (matrix(rows) - mean) / sd
-        return np.column_stack([x, np.ones(len(x))])
-
-    known = train.drop("user_id", "at", "label")
-    mean, sd = matrix(known).mean(axis=0), matrix(known).std(axis=0) + 1e-9
-    z, came = design(known), train["label"].to_numpy().astype(float)
-    w = np.zeros(z.shape[1])
-    for _ in range(20):
-        p = 1 / (1 + np.exp(-np.clip(z @ w, -30, 30)))
-        steep = (z * (p * (1 - p) + 1e-6)[:, None]).T @ z + 0.1 * np.eye(len(w))
-        w += np.linalg.solve(steep, z.T @ (came - p) - 0.1 * w)
-    return lambda rows: design(rows) @ w
 
 
 @cache

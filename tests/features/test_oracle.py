@@ -32,9 +32,9 @@ from deep_faker import (
 from deep_faker.errors import SettingsError
 from deep_faker.features import Age, Count, Happens, State
 from deep_faker.features.bounds import auc, best_auc, best_log_loss
-from deep_faker.features.told import matrix
 from deep_faker.oracle import Oracle, chances_known
 from tests.support.engines import SAVING
+from tests.support.logistic import model_of
 
 
 class Joined(BaseEvent):
@@ -287,24 +287,10 @@ def test_what_has_no_chance_is_refused():
 # ------------------------------------------------ probes
 
 
-def model_of(rows: pl.DataFrame):
-    """A logistic regression on half of the users, and the rows of the others."""
+def halves(rows: pl.DataFrame):
+    """A model of half of the users, and the rows of the others."""
     half = pl.Series(np.arange(rows.height) % 2 == 0)
-    train, test = rows.filter(half), rows.filter(~half)
-
-    def design(features: pl.DataFrame) -> np.ndarray:
-        x = (matrix(features) - mean) / sd
-        return np.column_stack([x, np.ones(len(x))])
-
-    features = train.drop("user_id", "at", "label")
-    mean, sd = matrix(features).mean(axis=0), matrix(features).std(axis=0) + 1e-9
-    z, came = design(features), train["label"].to_numpy().astype(float)
-    w = np.zeros(z.shape[1])
-    for _ in range(20):
-        p = 1 / (1 + np.exp(-np.clip(z @ w, -30, 30)))
-        steep = (z * (p * (1 - p) + 1e-6)[:, None]).T @ z + 0.1 * np.eye(len(w))
-        w += np.linalg.solve(steep, z.T @ (came - p) - 0.1 * w)
-    return (lambda rows: design(rows) @ w), test
+    return model_of(rows.filter(half)), rows.filter(~half)
 
 
 @pytest.mark.parametrize("seed", [12, 13])
@@ -325,7 +311,7 @@ def test_probes_find_what_knows_the_future(seed: int):
         "naive": rows.join(later.drop("at"), on="user_id"),
         "latent": rows.join(ds.truth.entities[User], on="user_id"),
     }.items():
-        model, test = model_of(beside.sort("user_id"))
+        model, test = halves(beside.sort("user_id"))
         probes[name] = ds.probe(model, test, oracle=oracle)
     assert not probes["fair"].leaks, probes["fair"]
     assert probes["end"].leaks
