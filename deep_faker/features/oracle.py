@@ -11,7 +11,7 @@ import polars as pl
 
 from deep_faker.draws.mix import Draws, mix_unit
 from deep_faker.features.bounds import F64, Bound, Worlds, aucs, best_auc, best_log_loss, in_each_world
-from deep_faker.features.told import Told, in_groups, known_rows, refused, scores_of
+from deep_faker.features.told import Told, in_groups, known_rows, placed, refused, scores_of
 from deep_faker.times import to_datetime
 
 if TYPE_CHECKING:
@@ -136,13 +136,10 @@ def counted(key: str, own: pl.DataFrame, worlds: Worlds, known: npt.NDArray[np.i
     n = len(worlds)
     sums = worlds.sum(axis=0, dtype=np.int64)
     smoothed = (sums + 1) / (n + 2)  # a share of 0 or 1 of n is not sure, either
-    columns = {name: np.full(own.height, np.nan) for name in ("probability", "error")}
-    columns["probability"][known] = sums / n
-    columns["error"][known] = np.sqrt(smoothed * (1 - smoothed) / n)
-    made = (pl.Series(name, values).fill_nan(None) for name, values in columns.items())
+    columns = {"probability": sums / n, "error": np.sqrt(smoothed * (1 - smoothed) / n)}
     return Oracle(
         key=key,
-        rows=own.with_columns(*made),
+        rows=own.with_columns(placed(columns, own.height, known)),
         futures=n,
         label=label,
         auc=best_auc(worlds),

@@ -16,8 +16,7 @@ from deep_faker.features.class_bounds import (
     counts_of,
     right_by_others,
 )
-from deep_faker.features.oracle_of_numbers import placed
-from deep_faker.features.told import Told, known_rows, numbers_of, refused
+from deep_faker.features.told import Told, known_rows, numbers_of, placed, refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,6 +122,7 @@ def oracle_of_classes(key: str, samples: Samples, label: str, classes: Sequence[
     best, most = counts.argmax(axis=0), counts.max(axis=0)
     smoothed = (most + 1) / (n + 2)
     columns = {"chance": most / n, "error": np.sqrt(smoothed * (1 - smoothed) / n)}
+    chances = {name: counts[i] / n for i, name in enumerate(names)}
     likeliest = np.full(samples.own.height, -1)
     likeliest[samples.known] = best
     named = pl.Series("likeliest", [*names, None], pl.String).gather(
@@ -130,11 +130,11 @@ def oracle_of_classes(key: str, samples: Samples, label: str, classes: Sequence[
     )
     return ClassOracle(
         key=key,
-        rows=samples.own.with_columns(named, *placed(columns, samples)),
+        rows=samples.own.with_columns(named, *placed(columns, samples.own.height, samples.known)),
         futures=n,
         label=label,
         classes=names,
-        chances=pl.DataFrame(placed({name: counts[i] / n for i, name in enumerate(names)}, samples)),
+        chances=pl.DataFrame(placed(chances, samples.own.height, samples.known)),
         accuracy=best_accuracy(worlds, len(names)),
         log_loss=best_class_log_loss(worlds, len(names)),
         shares={name: float(counts[i].mean() / n) for i, name in enumerate(names)},

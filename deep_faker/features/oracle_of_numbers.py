@@ -16,7 +16,7 @@ from deep_faker.features.number_bounds import (
     correlations,
     with_others,
 )
-from deep_faker.features.told import Told, in_groups, known_rows, scores_of
+from deep_faker.features.told import Told, in_groups, known_rows, placed, scores_of
 
 if TYPE_CHECKING:
     from deep_faker.features.sampling import Samples
@@ -115,7 +115,7 @@ def oracle_of_numbers(key: str, samples: Samples, label: str) -> NumberOracle:
     columns = {"expected": mean, "error": spread / np.sqrt(n), "spread": spread}
     return NumberOracle(
         key=key,
-        rows=samples.own.with_columns(placed(columns, samples)),
+        rows=samples.own.with_columns(placed(columns, samples.own.height, samples.known)),
         futures=n,
         label=label,
         rmse=best_rmse(worlds),
@@ -125,13 +125,3 @@ def oracle_of_numbers(key: str, samples: Samples, label: str) -> NumberOracle:
         worlds=worlds,
         known=samples.known,
     )
-
-
-def placed(columns: dict[str, F64], samples: Samples) -> list[pl.Series]:
-    """Values of the known rows as columns of all rows, null for the others."""
-    out = []
-    for name, values in columns.items():
-        column = np.full(samples.own.height, np.nan)
-        column[samples.known] = values
-        out.append(pl.Series(name, column).fill_nan(None))
-    return out

@@ -12,8 +12,8 @@ import polars as pl
 
 from deep_faker.features.bounds import F64, I64, Bound
 from deep_faker.features.number_bounds import best_correlation, best_crps, best_mae, best_rmse
-from deep_faker.features.oracle_of_numbers import Forecasts, placed
-from deep_faker.features.told import refused
+from deep_faker.features.oracle_of_numbers import Forecasts
+from deep_faker.features.told import placed, refused
 from deep_faker.times import parse_duration
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ class TimeOracle(Forecasts):
             late = ~self.seen | (self.worlds > micros / 1e6)
             share = np.where(self.view >= micros, late.mean(axis=0), np.nan)
             error = np.sqrt(share * (1 - share) / self.futures)
-            all_ = {name: np.full(self.rows.height, np.nan) for name in ("survival", "error")}
-            all_["survival"][self.known], all_["error"][self.known] = share, error
-            made = [pl.Series(name, values).fill_nan(None) for name, values in all_.items()]
+            made = placed({"survival": share, "error": error}, self.rows.height, self.known)
             time = pl.lit(micros).cast(pl.Duration("us")).alias("time")
             frames.append(self.rows.select(self.key, "at", time).with_columns(made))
         return pl.concat(frames)
@@ -115,7 +113,7 @@ def oracle_of_times(key: str, samples: Samples, label: str) -> TimeOracle:
         "median": np.where(np.isfinite(middle), middle, np.nan),
         "expected": worlds.mean(axis=0),
     }
-    rows = samples.own.with_columns(placed(columns, samples)).with_columns(
+    rows = samples.own.with_columns(placed(columns, samples.own.height, samples.known)).with_columns(
         (pl.col("median", "expected") * 1e6).round().cast(pl.Int64).cast(pl.Duration("us"))
     )
     return TimeOracle(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deep_faker.errors import Diagnostic, SettingsError
-from deep_faker.features.bounds import F64, Bound
+from deep_faker.features.bounds import F64, I64, Bound
 from deep_faker.features.frame import TrainingFrame
 from deep_faker.spans import caller_span
 
@@ -161,3 +161,13 @@ def in_groups(levels: F64, bins: int) -> Iterator[npt.NDArray[np.int64]]:
     """Rows from the lowest level to the highest, in so many groups of about one size."""
     order = np.argsort(levels, kind="stable")
     yield from np.array_split(order, min(bins, len(order)))
+
+
+def placed(columns: Mapping[str, F64], height: int, known: I64) -> list[pl.Series]:
+    """Values of the ``known`` rows, of ``height``, as columns of all of them, null for the others."""
+    out = []
+    for name, values in columns.items():
+        column = np.full(height, np.nan)
+        column[known] = values
+        out.append(pl.Series(name, column).fill_nan(None))
+    return out
