@@ -118,10 +118,12 @@ def test_hashes_of_columns_are_those_of_numpy(texts, start):
     assert plain == compiled
 
 
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=60))
-def test_codes_by_the_order_in_which_numbers_come(numbers):
-    """Codes of numbers, and the numbers, some of which are never met."""
-    plain, compiled = both(lambda: [part.tolist() for part in _in_order(np.array(numbers, np.int32), 41)])
+@pytest.mark.parametrize("known", [41, 1 << 31])
+@given(numbers=st.lists(st.one_of(st.integers(0, 40), st.integers(0, 2**31 - 1)), min_size=1, max_size=60))
+def test_codes_by_the_order_in_which_numbers_come(known, numbers):
+    """Codes of numbers, and the numbers, some of which are never met; there are few to know, or too many."""
+    numbers = [number % known for number in numbers]
+    plain, compiled = both(lambda: [part.tolist() for part in _in_order(np.array(numbers, np.int32), known)])
     assert plain == compiled
     assert compiled[1] == list(dict.fromkeys(numbers))
 

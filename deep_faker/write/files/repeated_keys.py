@@ -64,20 +64,21 @@ def _codes(codes: _Numbers, texts: pa.Array) -> pa.DictionaryArray:
 
 def _in_order(numbers: _Numbers, known: int) -> tuple[_Numbers, npt.NDArray[np.integer]]:
     """Codes by the order in which numbers below ``known`` first come, and the numbers in that order."""
-    n = len(numbers)
-    if known > 8 * n:  # too many to have a word for each
-        different, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        place = np.empty(len(order), np.int32)
-        place[order] = np.arange(len(order), dtype=np.int32)
-        return place[inverse], different[order].astype(np.int64)
-    compiled = loops.loop("first_come")
+    n, far = len(numbers), known > 8 * len(numbers)  # too many to have a word for each
+    compiled = loops.loop("first_come_far" if far else "first_come")
     if compiled is not None:
         codes, order = np.empty(n, np.int32), np.empty(min(n, known), np.int32)
-        seen = np.zeros(known, np.int32)
-        addresses = (array.ctypes.data for array in (seen, order, codes))
-        count = compiled(numbers.ctypes.data, n, *addresses)
+        size = (2 * n).bit_length()
+        seen = np.zeros(1 << size, np.uint64) if far else np.zeros(known, np.int32)
+        table = (seen.ctypes.data, size) if far else (seen.ctypes.data,)
+        count = compiled(numbers.ctypes.data, n, *table, order.ctypes.data, codes.ctypes.data)
         return codes, order[:count]
+    if far:
+        different, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+        by_row = np.argsort(first)
+        place = np.empty(len(by_row), np.int32)
+        place[by_row] = np.arange(len(by_row), dtype=np.int32)
+        return place[inverse], different[by_row].astype(np.int64)
     first_rows = np.full(known, n, np.int32)
     # of a number that comes again, what is assigned last stays
     first_rows[numbers[::-1]] = np.arange(n - 1, -1, -1, dtype=np.int32)

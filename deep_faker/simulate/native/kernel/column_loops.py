@@ -187,6 +187,31 @@ def first_come(numbers: int, n: int, codes: int, order: int, out: int) -> int:
 
 
 @compiled
+def first_come_far(numbers: int, n: int, seen: int, size: int, order: int, out: int) -> int:
+    """What `first_come` gives, of numbers too large to have a word for each.
+
+    ``seen``: a hash table of ``2**size`` words of 64 bits, all zero, twice as many as there are numbers or more.
+    """
+    number, table, first, target = pu32(numbers), pu64(seen), pu32(order), pu32(out)
+    last = (np.int64(1) << size) - 1
+    count = 0
+    for i in range(n):
+        mine = np.uint64(number[i])
+        place: Word = np.int64((mine * _ODD) >> np.uint64(64 - size))
+        known: Word = table[place]
+        while known != _NONE and known >> _32 != mine:
+            place = (place + 1) & last
+            known = table[place]
+        if known == _NONE:
+            first[count] = number[i]
+            count += 1
+            known = mine << _32 | np.uint64(count)
+            table[place] = known
+        target[i] = np.int64(known & _WORD) - 1
+    return count
+
+
+@compiled
 def sums_of_pieces(data: int, words: int, keys: int, piece: int, out: int) -> None:
     """NH sums (RFC 4418) of the pieces of ``piece`` 32-bit words: see `outputs.hashing`."""
     word, key, total = pu32(data), pu32(keys), pu64(out)

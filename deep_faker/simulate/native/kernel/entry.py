@@ -20,6 +20,7 @@ from __future__ import annotations
 from deep_faker.simulate.native.kernel.column_loops import (
     count_actions,
     first_come,
+    first_come_far,
     gather_texts,
     in_types,
     spell,
@@ -115,7 +116,8 @@ def run(table: int, stop: int, want: int) -> int:
 
 ENTRIES = (
     *(run, count_rows, in_time, to_columns, count_taken, split_ends),
-    *(write_ids12, write_ids8, count_actions, first_come, gather_texts, spell, sums_of_pieces, in_types),
+    *(write_ids12, write_ids8, count_actions, first_come, first_come_far, gather_texts, spell),
+    *(sums_of_pieces, in_types),
 )
 """What Python calls."""
 
