@@ -190,7 +190,7 @@ def first_come(numbers: int, n: int, codes: int, order: int, out: int) -> int:
 def first_come_far(numbers: int, n: int, seen: int, size: int, order: int, out: int) -> int:
     """What `first_come` gives, of numbers too large to have a word for each.
 
-    ``seen``: a hash table of ``2**size`` words of 64 bits, all zero, twice as many as there are numbers or more.
+    ``seen``: a hash table of ``2**size`` words of 64 bits, all zero, at least two for each of the numbers.
     """
     number, table, first, target = pu32(numbers), pu64(seen), pu32(order), pu32(out)
     last = (np.int64(1) << size) - 1
