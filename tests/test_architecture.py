@@ -39,6 +39,7 @@ ROOMS = [
         "dataset",
         "defects",
         "delivering",
+        "distributions",
         "entity_manager",
         "exports",
         "loaders",

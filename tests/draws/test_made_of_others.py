@@ -21,6 +21,7 @@ from deep_faker import (
     Uniform,
     Zipf,
 )
+from deep_faker.distributions import Weibull
 from deep_faker.draws.distributions.drawn import recipe_of, value_of, values_of
 from deep_faker.draws.distributions.margins import margin_of, value_at
 from deep_faker.draws.exact import normal_from_unit
@@ -50,6 +51,7 @@ MADE = [
     Mixture({Exponential(5): 0.8, Normal(60, 5): 0.2}),
     Mixture({Poisson(1): 3, Truncated(Zipf(1.0, 50), 2): 1}),
     Mixture({Poisson(3): 1, Gamma(3, 2): 1, Mixture({Normal(0, 1): 1, Uniform(5, 6): 1}): 2}),
+    Truncated(Weibull(30, 0.7), 3, 50),
 ]
 
 
@@ -88,6 +90,7 @@ def test_twins_and_recipes_agree(distribution: object):
         (MADE[5], stats.uniform(-1, 2)),
         (MADE[8], stats.gamma(2)),
         (MADE[9], stats.beta(2, 8)),
+        (MADE[13], stats.weibull_min(0.7, scale=30)),
     ],
     ids=_named,
 )
@@ -128,6 +131,7 @@ MARGINS = [
     (Uniform(-3, 4), stats.uniform(-3, 7)),
     (Exponential(7), stats.expon(scale=7)),
     (Pareto(2.5, 3), stats.pareto(2.5, scale=3)),
+    (Weibull(30, 0.7), stats.weibull_min(0.7, scale=30)),
     (Gamma(2, 0.5), stats.gamma(2, scale=0.5)),
     (Gamma(0.05, 3), stats.gamma(0.05, scale=3)),
     (Gamma(500), stats.gamma(500)),

@@ -36,6 +36,7 @@ from deep_faker import (
     Uniform,
     Zipf,
 )
+from deep_faker.distributions import Weibull
 from deep_faker.draws.distributions.declared import kind_and_parameters
 from deep_faker.draws.distributions.variates import variate1, variates
 from deep_faker.draws.mix import mix
@@ -63,6 +64,7 @@ CONTINUOUS = [
     (Beta(0.4, 0.4), stats.beta(0.4, 0.4)),
     (Beta(2, 5), stats.beta(2, 5)),
     (Pareto(1.2, 10), stats.pareto(1.2, scale=10)),
+    (Weibull(30, 0.7), stats.weibull_min(0.7, scale=30)),
 ]
 COUNTS = [
     (Poisson(0.4), stats.poisson(0.4)),
@@ -298,6 +300,7 @@ def test_unique_keys_use_the_whole_space():
         (lambda: Field(dist=Gamma(0, 1)), "at least 0.001"),
         (lambda: Field(dist=Zipf(1, 10**8)), "at most 10,000,000"),
         (lambda: Field(dist=Pareto(0.01)), "at least 0.1"),
+        (lambda: Field(dist=Weibull(30, 0.01)), "at least 0.1"),
         (lambda: Field(unique=True), "none is named"),
         (lambda: Field(faker="name", unique="yes"), "unique=True"),
     ],

@@ -37,6 +37,7 @@ from deep_faker import (
     Zipf,
 )
 from deep_faker.declare.schema import GeneratorSpec, event_spec
+from deep_faker.distributions import Weibull
 from deep_faker.draws.mix import Draws, mix1
 from deep_faker.errors import DeclarationError
 from deep_faker.fill.binding import Binding
@@ -184,6 +185,7 @@ WRITTEN: list[tuple[Any, dict[str, Any]]] = [
     (float, {"dist": Beta(2, 5), "ge": 0}),
     (float, {"dist": Beta(0.5, 3), "digits": 4}),
     (float, {"dist": Pareto(1.16, minimum=10), "ge": 10}),
+    (float, {"dist": Weibull(30, 0.7), "digits": 2, "ge": 0}),
     (int, {"dist": Poisson(3.5), "ge": 0}),
     (float, {"dist": Poisson(700)}),
     (int, {"dist": Zipf(1.1, size=1000), "ge": 1, "le": 1000}),

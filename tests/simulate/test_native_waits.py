@@ -45,6 +45,8 @@ FLOATS = [
     ("beta", (2, 5)),
     ("beta", (0.05, 0.3)),
     ("pareto", (1.5, 2.0)),
+    ("weibull", (30.0, 0.7)),
+    ("weibull", (0, 0.1)),
 ]
 TABLES = [
     ("poisson", (0,)),
@@ -98,7 +100,8 @@ def test_waits(kind, params, unit):
 
 def right_columns(kind):
     """Parameters of every size that make a distribution, the least allowed first."""
-    least = {"gamma": (0.001, 0.0), "beta": (0.001, 0.001), "pareto": (0.1, 0.0)}.get(kind, (0.0, 0.0))
+    shapes = {"gamma": (0.001, 0.0), "beta": (0.001, 0.001), "pareto": (0.1, 0.0), "weibull": (0.0, 0.1)}
+    least = shapes.get(kind, (0.0, 0.0))
     a, b = (np.exp2(everyday_floats(key)[:30_000] / 400) + low for key, low in zip((70, 71), least))
     a[0], b[0] = least
     if kind in ("lognormal", "normal"):

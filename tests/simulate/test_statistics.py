@@ -30,6 +30,7 @@ from deep_faker import (
     Simulation,
     Uniform,
 )
+from deep_faker.distributions import Weibull
 from tests.support.engines import every_engine
 from tests.support.worlds.contract_world import START, Entered, Note, Room, User, Visited, simulation
 
@@ -230,6 +231,7 @@ WAITS = {
     "uniform": (Uniform(5, 15), stats.uniform(5, 10)),
     "normal": (Normal(100, 10), stats.norm(100, 10)),
     "lognormal": (LogNormal(3, 0.5), stats.lognorm(0.5, scale=np.exp(3))),
+    "weibull": (Weibull(30, 1.5), stats.weibull_min(1.5, scale=30)),
 }
 
 

@@ -25,6 +25,7 @@ from deep_faker.draws.distributions.registry import (
     Poisson,
     Truncated,
     Uniform,
+    Weibull,
     Zipf,
     family_of,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "Sequence",
     "Truncated",
     "Uniform",
+    "Weibull",
     "Zipf",
     "below_zero",
     "is_number",

@@ -22,6 +22,7 @@ from deep_faker.draws.distributions.lognormal import LogNormal
 from deep_faker.draws.distributions.normal import Normal
 from deep_faker.draws.distributions.pareto import Pareto
 from deep_faker.draws.distributions.uniform import Uniform
+from deep_faker.draws.distributions.weibull import Weibull
 from deep_faker.draws.exact import exp_, log_, normal_from_unit
 from deep_faker.draws.mix import F64
 
@@ -97,10 +98,13 @@ def _margin(distribution: Any) -> Margin | None:
         low, high = float(distribution.low), float(distribution.high)
         return Margin(chance, "plain", high - low, low)
     beyond = -log_(np.where(z < 0, 1.0 - above, above))  # exponential
-    if isinstance(distribution, Exponential):
+    if isinstance(distribution, (Exponential, Weibull)):
         # 1 - above loses what is small in the lower tail: there it is above itself
         small = above + above * above / 2
-        return Margin(log_(np.where(z < -5, small, beyond)), "exp", float(distribution.mean))
+        log_beyond = log_(np.where(z < -5, small, beyond))
+        if isinstance(distribution, Weibull):
+            return Margin(log_beyond / distribution.shape, "exp", float(distribution.scale))
+        return Margin(log_beyond, "exp", float(distribution.mean))
     if isinstance(distribution, Pareto):
         return Margin(beyond / distribution.shape, "exp", float(distribution.minimum))
     if isinstance(distribution, Gamma):

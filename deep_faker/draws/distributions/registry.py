@@ -17,6 +17,7 @@ from deep_faker.draws.distributions.pareto import Pareto
 from deep_faker.draws.distributions.poisson import Poisson
 from deep_faker.draws.distributions.truncated import Truncated
 from deep_faker.draws.distributions.uniform import Uniform
+from deep_faker.draws.distributions.weibull import Weibull
 from deep_faker.draws.distributions.zipf import Zipf
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Poisson",
     "Truncated",
     "Uniform",
+    "Weibull",
     "Zipf",
     "family_of",
 ]
@@ -48,6 +50,7 @@ Distribution = (
     | Poisson
     | Zipf
     | Pareto
+    | Weibull
     | Choice
     | Truncated
     | Mixture

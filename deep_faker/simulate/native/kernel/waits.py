@@ -30,18 +30,19 @@ from deep_faker.simulate.native.kernel.variates import (
     normalvariate,
     paretovariate,
     uniform,
+    weibullvariate,
     weighted_index,
 )
 from deep_faker.simulate.native.wait_tables import BY_PARAMETERS, KINDS
 
 # Those of which `float_variate` has a branch. A kernel is compiled anew, by this file, when a distribution is
 # added: one that it cannot draw stops the compiler by its name, and never a run in the midst of it.
-_DRAWN = ("exponential", "lognormal", "uniform", "normal", "gamma", "beta", "pareto")
+_DRAWN = ("exponential", "lognormal", "uniform", "normal", "gamma", "beta", "pareto", "weibull")
 if set(_DRAWN) != set(BY_PARAMETERS):
     raise TypeError(
         f"the kernel does not draw {', '.join(sorted({*_DRAWN} ^ {*BY_PARAMETERS}))} by parameters"
     )
-_EXPONENTIAL, _LOGNORMAL, _UNIFORM, _NORMAL, _GAMMA, _BETA, _PARETO = map(KINDS.index, _DRAWN)
+_EXPONENTIAL, _LOGNORMAL, _UNIFORM, _NORMAL, _GAMMA, _BETA, _PARETO, _WEIBULL = map(KINDS.index, _DRAWN)
 _POISSON, _CHOICE = KINDS.index("poisson"), KINDS.index("choice")
 _TABLES = len(BY_PARAMETERS)  # the first of those that are drawn by a table
 
@@ -180,6 +181,8 @@ def float_variate(kind: Word, u: Word, a: float, b: float) -> tuple[float, bool]
     if kind == _PARETO:
         value, trouble = paretovariate(u, a)
         return value * b, trouble
+    if kind == _WEIBULL:
+        return weibullvariate(u, a, b)
     return 0.0, True
 
 
