@@ -22,9 +22,9 @@ COLUMN_KINDS = ("bool", "int", "float", "datetime", "date", "timedelta")
 class ConditionOperator(Operator):
     """One operator of `where`.
 
-    ``takes``: no value, one of the field's type, a list of those, or the two ends of a range. ``fits`` are
-    the kinds of fields that it may be asked of (None: all), ``misfit`` is what is said of others. ``sign``
-    stands between field and value in `explain()`.
+    ``takes``: no value, one of the field's type, a list of those, the two ends of a range, or any text, also
+    one that the field never is. ``fits`` are the kinds of fields that it may be asked of (None: all),
+    ``misfit`` is what is said of others. ``sign`` stands between field and value in `explain()`.
 
     ``test`` is (value, wanted) → whether it holds, on Python values: its meaning. ``sees_none``: None is a
     value like others to it; else nothing holds that has a None on either side. ``column`` is ``test`` once
@@ -37,7 +37,7 @@ class ConditionOperator(Operator):
     operators that must hold of its ends.
     """
 
-    takes: Literal["nothing", "value", "list", "range"] = LACKING
+    takes: Literal["nothing", "value", "list", "range", "text"] = LACKING
     fits: tuple[str, ...] | None = LACKING
     misfit: str = ""
     sign: str = LACKING
@@ -183,6 +183,17 @@ _BETWEEN = ConditionOperator(
     native=None,  # the kernel does its ends one by one
     ends=(_GREATER_EQUAL, _LESS_EQUAL),
 )
+_STARTS_WITH = ConditionOperator(
+    name="starts_with",
+    takes="text",
+    fits=("str",),
+    misfit="is no text",
+    sign="starts with",
+    test=lambda value, wanted: value.startswith(wanted),
+    sees_none=False,
+    column=None,
+    native=None,
+)
 _IS_NULL = ConditionOperator(
     name="is_null",
     takes="nothing",
@@ -214,6 +225,7 @@ CONDITION_OPERATORS: Final = by_name(
     _IN,
     _NOT_IN,
     _BETWEEN,
+    _STARTS_WITH,
     _IS_NULL,
     _NOT_NULL,
 )

@@ -111,7 +111,7 @@ def check_condition(
         label = f"it is {a_type(state.type_)}"
         raise _refused(f"{what} {rule.misfit}", span, op, label, f"use {_fitting(state.kind)}")
     if isinstance(value, Unknown):
-        if rule.takes == "value":
+        if rule.takes in ("value", "text"):
             _check_unknown(state, value, what, span, comparing=True)
         return Condition(state.name, name, value)
     if rule.takes == "list":
@@ -122,6 +122,8 @@ def check_condition(
             label = f"{what} is never between {shown(low)} and {shown(high)}"
             raise _refused("an empty range", span, value, label, "give the smaller value first")
         return Condition(state.name, name, (low, high))
+    if rule.takes == "text":
+        state = StateSpec(state.name, SCALARS["str"], "str", True, None, None, state.span)
     if rule.flip is not None:
         return Condition(state.name, name, _bound(state, value, what, span))
     return Condition(state.name, name, _compared(state, value, what, span))

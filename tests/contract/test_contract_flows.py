@@ -37,6 +37,7 @@ HOLDS = [
     ("age", "in", [20, 21, 22, 60, 61], lambda v: v in {20, 21, 22, 60, 61}),
     ("age", "not_in", [20, 21, 22], lambda v: v not in {20, 21, 22}),
     ("age", "between", (30, 50), lambda v: 30 <= v <= 50),
+    ("user_id", "starts_with", "A", lambda v: v[0] == "A"),
 ]
 
 

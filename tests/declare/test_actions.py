@@ -93,7 +93,7 @@ def test_s1_operators_have_one_name_each():
     """Signs and words mean the same."""
     signs = {"=": "is", "==": "is", "!=": "is_not", ">": "greater_than", "<": "less_than"}
     signs |= {">=": "greater_or_equal", "<=": "less_or_equal"}
-    words = {"is", "is_not", "in", "not_in", "between", "is_null", "not_null", *ORDERING}
+    words = {"is", "is_not", "in", "not_in", "between", "starts_with", "is_null", "not_null", *ORDERING}
     assert signs | {word: word for word in words} == OPERATORS
     assert conditions(("visits", ">", 3)) == conditions(("visits", "greater_than", 3))
 
@@ -140,6 +140,10 @@ def test_s1_conditions_are_canonical():
         ("visits", "in", []),
         ("limit", ">", -5),
         ("limit", "between", (-1, 1)),
+        ("name", "starts_with", "A"),
+        ("name", "starts_with", ""),
+        ("name", "starts_with", None),
+        ("status", "starts_with", "act"),
     ],
 )
 def test_s1_values_of_the_fields_type_are_taken(condition):
@@ -169,6 +173,11 @@ def test_s1_values_of_the_fields_type_are_taken(condition):
         ("name", "in", "abc"),
         ("visits", "between", [1]),
         ("visits", "between", [1, "3"]),
+        ("visits", "starts_with", "3"),
+        ("tags", "starts_with", "a"),
+        ("name", "starts_with", 3),
+        ("name", "starts_with", ("a", "b")),
+        ("name", "starts_with"),
         ("last", "is_null", False),
         ("visitz", "is", 3),
         ("visits", "near", 3),
@@ -194,6 +203,7 @@ def test_s1_the_compiler_checks_with_less():
     for field, op, value in [
         ("visits", ">", Unknown("str")),
         ("name", "is", Unknown("int")),
+        ("name", "starts_with", Unknown("int")),
         ("tags", ">", UNKNOWN),
         ("visits", "in", [Unknown("str")]),
         ("visitz", "is", UNKNOWN),

@@ -133,7 +133,9 @@ def test_s1_a_condition_means_the_same_in_every_form(row, kind):
     """The row's test, the reference's own, and the form for columns."""
     values = VALUES[kind]
     pairs = list(product(values, values))
-    for wanted in {"nothing": [None], "value": values, "list": [(), *pairs], "range": pairs}[row.takes]:
+    for wanted in {"nothing": [None], "value": values, "list": [(), *pairs], "range": pairs, "text": values}[
+        row.takes
+    ]:
         holds = [row.holds(value, wanted) for value in values]
         assert holds == [store.holds(value, row.name, wanted) for value in values]
         is_null = row.asks_null(wanted)

@@ -41,6 +41,7 @@ _HOLDS: dict[str, Callable[[Any, Any], object]] = {
     "in": lambda value, wanted: any(value == one for one in wanted),
     "not_in": lambda value, wanted: not any(value == one for one in wanted),
     "between": _ordered(lambda value, wanted: None not in wanted and wanted[0] <= value <= wanted[1]),
+    "starts_with": _ordered(lambda value, wanted: value[: len(wanted)] == wanted),
     "is_null": lambda value, _: value is None,
     "not_null": lambda value, _: value is not None,
 }

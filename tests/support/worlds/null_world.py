@@ -118,6 +118,7 @@ HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "greater_or_equal": operator.ge,
     "less_or_equal": operator.le,
     "between": lambda value, wanted: wanted[0] <= value <= wanted[1],
+    "starts_with": str.startswith,
 }
 QUESTIONS: tuple[tuple[str, str], ...] = (
     ("is_null", ""), ("not_null", ""), ("is", "None"), ("is_not", "None"),
@@ -125,6 +126,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("in", "[C.low]"), ("in", "[C.high, None]"), ("not_in", "[C.high]"), ("not_in", "[C.low, None]"),
     ("greater_than", "C.low"), ("less_than", "C.high"), ("greater_or_equal", "C.high"),
     ("less_or_equal", "C.low"), ("between", "[C.low, C.low]"), ("between", "[C.low, C.high]"),
+    ("starts_with", "C.low"), ("starts_with", "C.high[:1]"),
 )  # fmt: skip
 """(Operator, text of the value): asked of the types that the operator fits."""
 
